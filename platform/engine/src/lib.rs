@@ -17,6 +17,6 @@ pub use plugin::{
     Binding, FaultKind, FitRows, Fitted, PluginErrorCode, PluginFailure, PluginHost, PluginImage, PluginLimits, State, Transformer,
 };
 pub use table::{
-    BatchStream, FitStep, IngestRequest, Projector, QueryRequest, ScanOptions, ScanOrder, ScratchFile, SourceFile,
-    SqlAnalysis, SqlStep, TableEngine, TableError, TransformStep, Written,
+    BatchStream, EncodedStream, FitStep, IngestRequest, Projector, QueryRequest, RowsFormat, ScanOptions, ScanOrder,
+    ScratchFile, SourceFile, SqlAnalysis, SqlStep, TableEngine, TableError, TransformStep, Written,
 };

@@ -12,6 +12,8 @@ use crate::{Binding, Fitted, PluginFailure, State};
 
 pub type BatchStream = BoxStream<'static, Result<RecordBatch, TableError>>;
 
+pub type EncodedStream = BoxStream<'static, Result<Vec<u8>, TableError>>;
+
 /// Reads, writes and queries tables. Reads Parquet from the blob store; writes to scratch files that the caller stores.
 #[async_trait]
 pub trait TableEngine: Send + Sync {
@@ -60,6 +62,9 @@ pub trait TableEngine: Send + Sync {
 
     /// Exploration: read-only, capped in rows, memory and time.
     async fn query(&self, request: QueryRequest) -> Result<(Schema, BatchStream), TableError>;
+
+    /// Encodes rows piece by piece, for an HTTP body or a file.
+    fn encode(&self, schema: &Schema, batches: BatchStream, format: RowsFormat) -> EncodedStream;
 }
 
 pub trait Projector: Send + Sync {
@@ -161,6 +166,19 @@ pub enum ScanOrder {
     Stored,
     /// Row groups in an order drawn from the seed; rows inside a group as stored.
     RowGroupsShuffled { seed: u64 },
+}
+
+/// How rows leave the platform. In JSON and CSV: NaN and the infinities are the texts `NaN`, `Infinity` and `-Infinity`,
+/// timestamps RFC 3339, bytes base64, lists JSON arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsFormat {
+    /// One array of objects.
+    Json,
+    JsonLines,
+    /// With a header; a null is an empty field, an empty text a quoted one.
+    Csv,
+    ArrowStream,
+    Parquet,
 }
 
 #[derive(Clone, Debug)]

@@ -61,6 +61,7 @@ pub struct PipelineSpec {
     /// Values for `${name}` in SQL, configs and the split.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, Value>,
+    #[schemars(with = "BTreeMap<Name, StepSpec>")]
     pub steps: IndexMap<Name, StepSpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitSpec>,

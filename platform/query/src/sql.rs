@@ -1,0 +1,137 @@
+//! SQL steps: parsed, planned, classified, and run to sorted Parquet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::{StreamExt, TryStreamExt};
+use tiegel_engine::{BatchStream, Projector, SqlAnalysis, SqlStep, TableError, Written};
+use tiegel_types::{Schema, Table};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{from_datafusion, internal, invalid};
+use crate::session::Sessions;
+use crate::write::{Scratch, Sink, TableWriter, UniqueKey};
+
+pub(crate) use plan::{closed_output, known_tables};
+pub(crate) use statement::{parse_exploration, parse_select};
+
+use plan::{PlannedStep, order_free, plan_step, sorted};
+use projector::CompiledProjection;
+
+mod plan;
+mod projector;
+mod rowwise;
+mod statement;
+
+/// Plans a step against empty tables.
+pub(crate) async fn analyze(
+    sessions: &Sessions,
+    step: &SqlStep,
+    inputs: &BTreeMap<String, Schema>,
+) -> Result<SqlAnalysis, TableError> {
+    let state = sessions.with_schemas(inputs)?.state();
+    let planned = plan_step(&state, step, inputs.keys()).await?;
+    let because = rowwise::not_row_wise_because(&planned.plan)?;
+    let reads = match (&because, planned.tables.first()) {
+        (None, Some(table)) => {
+            let compiled = CompiledProjection::compile(&state, &planned, &inputs[table])?;
+            compiled.reads().map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(SqlAnalysis {
+        output: planned.output,
+        tables: planned.tables,
+        row_wise: because.is_none(),
+        not_row_wise_because: because,
+        reads,
+    })
+}
+
+/// Compiles a row-wise step that reads one table of the given columns.
+pub(crate) async fn projector(
+    sessions: &Sessions,
+    step: &SqlStep,
+    input: &Schema,
+) -> Result<Arc<dyn Projector>, TableError> {
+    let tables = parse_select(&step.sql)?.tables;
+    let [table] = tables.as_slice() else {
+        return Err(invalid(format!("an endpoint runs SQL over one table, but this reads {}", tables.len())));
+    };
+    let inputs = BTreeMap::from([(table.clone(), input.clone())]);
+    let state = sessions.with_schemas(&inputs)?.state();
+    let planned = plan_step(&state, step, inputs.keys()).await?;
+    match rowwise::not_row_wise_because(&planned.plan)? {
+        Some(because) => Err(invalid(format!("an endpoint cannot run this SQL: it {because}"))),
+        None => Ok(Arc::new(CompiledProjection::compile(&state, &planned, input)?)),
+    }
+}
+
+/// Runs a step into sorted Parquet files.
+pub(crate) async fn run(
+    sessions: &Sessions,
+    threads: usize,
+    (step, inputs): (&SqlStep, &BTreeMap<String, Table>),
+    scratch: Scratch,
+    cancel: &CancellationToken,
+) -> Result<Written, TableError> {
+    let context = sessions.with_tables(1, inputs)?;
+    let planned = plan_step(&context.state(), step, inputs.keys()).await?;
+    let parallel = order_free(&planned.plan)?;
+    let output = planned.output.clone();
+    let (physical, rows) = start(sessions, if parallel { threads } else { 1 }, (planned, step, inputs)).await?;
+    let key = (!step.key.is_empty()).then(|| UniqueKey::new(step.key.clone()));
+    let written = Sink::start(TableWriter::new(output, scratch)?, key).write(rows, cancel).await?;
+    if !parallel && let Err(error) = refuse_spilled_aggregates(&physical) {
+        remove(&written);
+        return Err(error);
+    }
+    Ok(written)
+}
+
+async fn start(
+    sessions: &Sessions,
+    threads: usize,
+    (planned, step, inputs): (PlannedStep, &SqlStep, &BTreeMap<String, Table>),
+) -> Result<(Arc<dyn ExecutionPlan>, BatchStream), TableError> {
+    let planning = |error| from_datafusion(&error);
+    let plan = sorted(planned, &step.key)?;
+    // The logical plan holds its tables; only the number of partitions differs.
+    let context = sessions.with_tables(threads, inputs)?;
+    let physical = context.state().create_physical_plan(&plan).await.map_err(planning)?;
+    let rows = execute_stream(Arc::clone(&physical), context.task_ctx()).map_err(planning)?;
+    Ok((physical, rows.map_err(move |error| from_datafusion(&error)).boxed()))
+}
+
+/// An aggregate that ran out of memory adds up in another order, and floats then round differently on another machine.
+fn refuse_spilled_aggregates(plan: &Arc<dyn ExecutionPlan>) -> Result<(), TableError> {
+    let mut spilled = false;
+    let walked = plan.apply(|node| {
+        let aggregate = node.downcast_ref::<AggregateExec>().is_some();
+        spilled |= aggregate && node.metrics().and_then(|m| m.spill_count()).unwrap_or(0) > 0;
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.map_err(|e| internal("reading the plan's metrics", e))?;
+    if spilled {
+        return Err(TableError::Limit(
+            "an aggregate over floats did not fit in memory, and spilling would make its last digits depend on the \
+             machine: raise the engine's memory or aggregate fewer groups"
+                .into(),
+        ));
+    }
+    Ok(())
+}
+
+fn remove(written: &Written) {
+    for file in &written.files {
+        if let Err(error) = std::fs::remove_file(&file.path) {
+            tracing::warn!(path = %file.path.display(), %error, "a scratch file was not removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

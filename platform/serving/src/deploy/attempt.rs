@@ -1,0 +1,228 @@
+use std::sync::Arc;
+
+use tiegel_context::{Ctx, OpError, OpResult};
+use tiegel_registry::resolve;
+use tiegel_spec::EndpointSpec;
+use tiegel_store::{EndpointStatusRow, ModelVersionRow, ResourceRow};
+use tiegel_types::EndpointState;
+use tracing::Instrument;
+
+use super::record::{Proven, Refused, ReplayRecord, engines};
+use crate::endpoints::{Endpoints, Entry, Live};
+use crate::loaded::LoadedBundle;
+use crate::replay::{ReplayReport, replay};
+
+/// One try to bring one endpoint to what its document asks for.
+pub(super) struct Attempt<'a> {
+    pub ctx: &'a Ctx,
+    pub endpoints: &'a Endpoints,
+    pub resource: &'a ResourceRow,
+}
+
+/// What a try goes by.
+struct Situation {
+    spec: EndpointSpec,
+    status: Option<EndpointStatusRow>,
+    record: ReplayRecord,
+    live: Option<Arc<Live>>,
+    engines: String,
+}
+
+impl Attempt<'_> {
+    /// Serves again what the status says was live, where its proof still holds.
+    pub async fn restore(&self, status: &EndpointStatusRow) -> OpResult<()> {
+        let spec = self.spec()?;
+        let (Some(version), Some(bundle)) = (status.live_version, status.live_bundle) else { return Ok(()) };
+        let proven = ReplayRecord::read(status.replay.as_ref()).proves(&bundle, &engines(self.ctx));
+        if !proven || self.live().is_some() {
+            return Ok(());
+        }
+        let loaded = LoadedBundle::load(self.ctx, bundle).await?;
+        let live = Live::start(self.resource.name.clone(), spec.model, version, loaded)?;
+        self.serve(EndpointState::Ready, status.message.clone(), Some(Arc::new(live)));
+        tracing::info!(endpoint = %self.resource.name, version, "endpoint restored");
+        Ok(())
+    }
+
+    pub async fn settle(&self) -> OpResult<EndpointStatusRow> {
+        let status = self.ctx.store.endpoint_status(&self.resource.name).await?;
+        if let Some(status) = &status {
+            self.restore(status).await?;
+        }
+        let now = Situation {
+            spec: self.spec()?,
+            record: ReplayRecord::read(status.as_ref().and_then(|s| s.replay.as_ref())),
+            status,
+            live: self.live(),
+            engines: engines(self.ctx),
+        };
+        let (alias, version) = (now.spec.alias.as_ref(), now.spec.version);
+        let Some(wanted) = resolve(self.ctx, &now.spec.model, alias, version).await? else {
+            return self.pending(now).await;
+        };
+        if now.live.as_ref().is_some_and(|live| live.loaded().digest() == wanted.bundle) {
+            return self.keep(now, &wanted).await;
+        }
+        if now.record.refuses(&wanted.bundle, &self.resource.digest, &now.engines) {
+            return self.stay_refused(now).await;
+        }
+        let span = tracing::info_span!("endpoint.deploy", endpoint = %self.resource.name, version = wanted.version);
+        self.deploy(now, wanted).instrument(span).await
+    }
+
+    fn spec(&self) -> OpResult<EndpointSpec> {
+        serde_json::from_value(self.resource.spec.clone())
+            .map_err(|e| OpError::internal(format!("the stored document of endpoint '{}' is not readable: {e}", self.resource.name)))
+    }
+
+    fn live(&self) -> Option<Arc<Live>> {
+        self.endpoints.entry(&self.resource.name).and_then(|entry| entry.live)
+    }
+
+    /// What is asked for does not exist yet.
+    async fn pending(&self, now: Situation) -> OpResult<EndpointStatusRow> {
+        let missing = missing(&now.spec);
+        match now.live.clone() {
+            Some(live) => {
+                let message = format!("{missing} Version {} keeps serving.", live.version);
+                self.write(now.record, EndpointState::Ready, Some(message), Some(live)).await
+            }
+            None => self.write(now.record, EndpointState::Pending, Some(missing), None).await,
+        }
+    }
+
+    /// What is asked for serves already, perhaps under another version number.
+    async fn keep(&self, mut now: Situation, wanted: &ModelVersionRow) -> OpResult<EndpointStatusRow> {
+        let same = |live: &Arc<Live>| live.version == wanted.version && live.model == now.spec.model;
+        let live = match now.live.take() {
+            Some(live) if !same(&live) => Some(Arc::new(live.renumbered(now.spec.model.clone(), wanted.version))),
+            live => live,
+        };
+        now.record.refused = None;
+        self.write(now.record, EndpointState::Ready, None, live).await
+    }
+
+    async fn stay_refused(&self, now: Situation) -> OpResult<EndpointStatusRow> {
+        let message = now.status.and_then(|s| s.message);
+        let state = if now.live.is_some() { EndpointState::Ready } else { EndpointState::Refused };
+        self.write(now.record, state, message, now.live).await
+    }
+
+    async fn deploy(&self, now: Situation, wanted: ModelVersionRow) -> OpResult<EndpointStatusRow> {
+        let loading = format!("version {} of model '{}' is being loaded and replayed", wanted.version, now.spec.model);
+        self.write(now.record.clone(), EndpointState::Deploying, Some(loading), now.live.clone()).await?;
+        match self.prove(&wanted).await {
+            Ok((loaded, report)) if report.passed => self.switch(now, &wanted, loaded, report).await,
+            Ok((_, report)) => {
+                let why = report.difference.as_ref().map_or_else(|| "the replay did not pass".to_owned(), ToString::to_string);
+                self.refuse(now, &wanted, why, Some(report)).await
+            }
+            Err(error) if error.is_transient() || matches!(error, OpError::Cancelled) => {
+                let message = format!("version {} could not be loaded yet and is tried again: {error}", wanted.version);
+                let state = if now.live.is_some() { EndpointState::Ready } else { EndpointState::Deploying };
+                self.write(now.record, state, Some(message), now.live).await?;
+                Err(error)
+            }
+            Err(error) => self.refuse(now, &wanted, error.to_string(), None).await,
+        }
+    }
+
+    async fn prove(&self, wanted: &ModelVersionRow) -> OpResult<(Arc<LoadedBundle>, ReplayReport)> {
+        let loaded = LoadedBundle::load(self.ctx, wanted.bundle).await?;
+        let span = tracing::info_span!("endpoint.replay", bundle = %wanted.bundle);
+        let report = replay(self.ctx, loaded.clone()).instrument(span).await?;
+        tracing::info!(
+            rows = report.rows,
+            single_rows = report.single_rows,
+            batches = report.batches,
+            passed = report.passed,
+            max_prediction_difference = report.max_prediction_difference,
+            "skew replay finished"
+        );
+        Ok((loaded, report))
+    }
+
+    async fn switch(
+        &self,
+        now: Situation,
+        wanted: &ModelVersionRow,
+        loaded: Arc<LoadedBundle>,
+        report: ReplayReport,
+    ) -> OpResult<EndpointStatusRow> {
+        let live = Live::start(self.resource.name.clone(), now.spec.model, wanted.version, loaded)?;
+        let proven = Proven { bundle: wanted.bundle, engines: now.engines, report };
+        let record = ReplayRecord { proven: Some(proven), refused: None };
+        tracing::info!(endpoint = %self.resource.name, version = wanted.version, "endpoint switched");
+        self.write(record, EndpointState::Ready, None, Some(Arc::new(live))).await
+    }
+
+    async fn refuse(
+        &self,
+        now: Situation,
+        wanted: &ModelVersionRow,
+        why: String,
+        report: Option<ReplayReport>,
+    ) -> OpResult<EndpointStatusRow> {
+        let (state, rest) = match &now.live {
+            Some(live) => (EndpointState::Ready, format!("Version {} keeps serving.", live.version)),
+            None => (EndpointState::Refused, "Nothing serves.".to_owned()),
+        };
+        let message = format!("version {} of model '{}' is refused: {why}. {rest}", wanted.version, now.spec.model);
+        tracing::warn!(endpoint = %self.resource.name, version = wanted.version, why, "deployment refused");
+        let (version, bundle, spec) = (wanted.version, wanted.bundle, self.resource.digest);
+        let refused = Refused { version, bundle, spec, engines: now.engines, report };
+        let record = ReplayRecord { refused: Some(refused), ..now.record };
+        self.write(record, state, Some(message), now.live).await
+    }
+
+    fn serve(&self, state: EndpointState, message: Option<String>, live: Option<Arc<Live>>) {
+        let entry = Entry { project: self.resource.project.clone(), state, message, live };
+        self.endpoints.put(self.resource.name.clone(), entry);
+    }
+
+    /// Makes it so, in memory and in the store. The store comes first: after a crash between the two the proof is there and
+    /// the version is loaded again.
+    async fn write(
+        &self,
+        record: ReplayRecord,
+        state: EndpointState,
+        message: Option<String>,
+        live: Option<Arc<Live>>,
+    ) -> OpResult<EndpointStatusRow> {
+        let row = EndpointStatusRow {
+            project: self.resource.project.clone(),
+            name: self.resource.name.clone(),
+            state,
+            live_version: live.as_ref().map(|l| l.version),
+            live_bundle: live.as_ref().map(|l| l.loaded().digest()),
+            message: message.clone(),
+            replay: record.write(),
+            updated_ms: self.ctx.now_ms(),
+        };
+        let stored = self.ctx.store.endpoint_status(&self.resource.name).await?;
+        let unchanged = stored.filter(|s| EndpointStatusRow { updated_ms: row.updated_ms, ..s.clone() } == row);
+        let row = match unchanged {
+            Some(stored) => stored,
+            None => {
+                self.ctx.store.put_endpoint_status(row.clone()).await?;
+                row
+            }
+        };
+        self.serve(state, message, live);
+        Ok(row)
+    }
+}
+
+/// Which version is missing, and what makes it.
+fn missing(spec: &EndpointSpec) -> String {
+    let model = &spec.model;
+    match (&spec.alias, spec.version) {
+        (_, Some(version)) => {
+            format!("model '{model}' has no version {version} yet: it waits for a training that registers '{model}'.")
+        }
+        (Some(alias), None) => format!(
+            "model '{model}' has no alias '{alias}' yet: it waits for a training with `register: {{model: {model}, alias: {alias}}}`."
+        ),
+        (None, None) => format!("the document names neither an alias nor a version of model '{model}'."),
+    }
+}

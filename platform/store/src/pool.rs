@@ -1,0 +1,143 @@
+//! Connections. SQLite has one writer, so its writes go through a pool of one connection and its reads through another.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, Executor as _, Transaction};
+
+use crate::{Result, StoreError, migrate};
+
+/// Connections that read SQLite at once.
+const SQLITE_READERS_MAX: u32 = 4;
+/// Connections to Postgres.
+const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+/// How long a request waits for a connection.
+const ACQUIRE_MS_MAX: u64 = 15_000;
+
+// synchronous = FULL: an acknowledged commit survives a power cut.
+const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                             PRAGMA foreign_keys = ON;";
+const SQLITE_READER: &str = "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON;";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// The metadata database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Pools>);
+
+#[derive(Debug)]
+struct Pools {
+    backend: Backend,
+    read: AnyPool,
+    write: AnyPool,
+}
+
+impl Store {
+    /// Opens `sqlite:///folder/tiegel.db` (made where it is missing) or `postgres://…`, and brings its tables up to date.
+    /// A database that a newer binary made is refused.
+    pub async fn open(url: &str) -> Result<Store> {
+        sqlx::any::install_default_drivers();
+        let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Pools::sqlite(url).await?,
+            Some("postgres" | "postgresql") => Pools::postgres(url).await?,
+            _ => {
+                return Err(StoreError::Invalid(
+                    "the database URL must start with sqlite:// or postgres://, such as sqlite:///var/lib/tiegel/tiegel.db"
+                        .to_owned(),
+                ));
+            }
+        };
+        let store = Store(Arc::new(pools));
+        let mut tx = store.begin().await?;
+        migrate::up(&mut tx, store.backend(), migrate::known(store.backend())).await?;
+        tx.commit().await?;
+        Ok(store)
+    }
+
+    /// Answers once the database does; for readiness.
+    #[tracing::instrument(name = "db.store.ping", level = "debug", skip_all)]
+    pub async fn ping(&self) -> Result<()> {
+        self.read().execute("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        self.0.read.close().await;
+        self.0.write.close().await;
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        self.0.backend
+    }
+
+    pub(crate) fn read(&self) -> &AnyPool {
+        &self.0.read
+    }
+
+    /// For one statement that is a transaction by itself.
+    pub(crate) fn write(&self) -> &AnyPool {
+        &self.0.write
+    }
+
+    /// A transaction that writes. Inside it, use no other connection: SQLite has only this one to give.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>> {
+        let tx = match self.backend() {
+            // Takes the write lock at once, so that no later statement fails for having read too early.
+            Backend::Sqlite => self.0.write.begin_with("BEGIN IMMEDIATE").await,
+            Backend::Postgres => self.0.write.begin().await,
+        };
+        Ok(tx?)
+    }
+}
+
+impl Pools {
+    async fn sqlite(url: &str) -> Result<Pools> {
+        let url = match (url.contains("mode="), url.contains('?')) {
+            (true, _) => url.to_owned(),
+            (false, true) => format!("{url}&mode=rwc"),
+            (false, false) => format!("{url}?mode=rwc"),
+        };
+        let options: AnyConnectOptions = url.parse()?;
+        let pool = |pragmas: &'static str| {
+            pool(true).after_connect(move |connection, _| {
+                Box::pin(async move { sqlx::raw_sql(pragmas).execute(connection).await.map(|_| ()) })
+            })
+        };
+        // The writer first: it makes the file and switches it to write-ahead logging.
+        let write = pool(SQLITE_WRITER).max_connections(1).connect_with(options.clone()).await?;
+        let read = pool(SQLITE_READER).max_connections(SQLITE_READERS_MAX).connect_with(options).await?;
+        Ok(Pools { backend: Backend::Sqlite, read, write })
+    }
+
+    async fn postgres(url: &str) -> Result<Pools> {
+        let pool = pool(false).max_connections(POSTGRES_CONNECTIONS_MAX).connect(url).await?;
+        Ok(Pools { backend: Backend::Postgres, read: pool.clone(), write: pool })
+    }
+}
+
+/// A file's connections never break, so only a server's are tested before use.
+fn pool(is_file: bool) -> AnyPoolOptions {
+    let pool = AnyPoolOptions::new().acquire_timeout(Duration::from_millis(ACQUIRE_MS_MAX));
+    if is_file { pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None) } else { pool }
+}
+
+/// The URL of a SQLite file, with the characters that mean something in a URL escaped.
+pub fn sqlite_url(path: &Path) -> String {
+    let mut url = String::from("sqlite://");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
+            // Writing to a string cannot fail.
+            other => _ = write!(url, "%{other:02X}"),
+        }
+    }
+    url
+}

@@ -1,0 +1,163 @@
+/**
+ * The shapes of the native API, in the form that openapi-typescript writes.
+ * `npm run gen` replaces this file from ../sdk/openapi/platform.json.
+ */
+
+export interface paths {
+  "/api/v1/overview": {
+    parameters: { query?: never; header?: never; path?: never; cookie?: never };
+    /** Everything of one project, with its state. */
+    get: operations["overview"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+}
+
+export type webhooks = Record<string, never>;
+
+export interface components {
+  schemas: {
+    Overview: {
+      version: string;
+      projects: components["schemas"]["OverviewProject"][];
+      project: string;
+      datasets: components["schemas"]["OverviewDataset"][];
+      pipelines: components["schemas"]["OverviewPipeline"][];
+      trainings: components["schemas"]["OverviewTraining"][];
+      runs: components["schemas"]["OverviewRun"][];
+      models: components["schemas"]["OverviewModel"][];
+      endpoints: components["schemas"]["OverviewEndpoint"][];
+      jobs: components["schemas"]["OverviewJob"][];
+    };
+    OverviewProject: { name: string };
+    OverviewDataset: {
+      name: string;
+      version: number;
+      rows: number;
+      columns: number;
+      bytes: number;
+      digest: string;
+      created_ms: number;
+      tests_passed: number;
+      tests_total: number;
+    };
+    OverviewPipeline: {
+      name: string;
+      steps: components["schemas"]["OverviewStep"][];
+      /** The first step that an endpoint runs. */
+      serving_boundary?: string | null;
+      last_job?: components["schemas"]["OverviewLastJob"] | null;
+    };
+    OverviewStep: {
+      name: string;
+      kind: string;
+      state?: components["schemas"]["StepState"] | null;
+      rows?: number | null;
+      cached: boolean;
+      duration_ms?: number | null;
+    };
+    OverviewLastJob: {
+      id: string;
+      state: components["schemas"]["JobState"];
+      created_ms: number;
+      finished_ms?: number | null;
+    };
+    OverviewTraining: {
+      name: string;
+      pipeline: string;
+      task: string;
+      family: string;
+      model?: string | null;
+      last_run?: string | null;
+    };
+    OverviewRun: {
+      run_id: string;
+      experiment: string;
+      name: string;
+      status: components["schemas"]["RunStatus"];
+      start_ms: number;
+      end_ms?: number | null;
+      metrics: { [key: string]: number };
+    };
+    OverviewModel: {
+      name: string;
+      latest_version: number;
+      aliases: components["schemas"]["OverviewAlias"][];
+    };
+    OverviewAlias: { alias: string; version: number };
+    OverviewEndpoint: {
+      name: string;
+      state: components["schemas"]["EndpointState"];
+      model: string;
+      live_version?: number | null;
+      message?: string | null;
+      replay?: components["schemas"]["OverviewReplay"] | null;
+      requests_total: number;
+    };
+    OverviewReplay: { rows: number; passed: boolean; max_prediction_difference: number };
+    OverviewJob: {
+      id: string;
+      target: string;
+      state: components["schemas"]["JobState"];
+      created_ms: number;
+      started_ms?: number | null;
+      finished_ms?: number | null;
+      steps_done: number;
+      steps_total: number;
+      error?: string | null;
+    };
+    /** @enum {string} */
+    JobState: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+    /** @enum {string} */
+    StepState: "waiting" | "running" | "succeeded" | "cached" | "failed" | "cancelled";
+    /** @enum {string} */
+    RunStatus: "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
+    /** @enum {string} */
+    EndpointState: "pending" | "deploying" | "ready" | "refused";
+    /** What went wrong, for programs (`code`) and for people (`detail`); RFC 9457. */
+    Problem: {
+      type: string;
+      title: string;
+      status: number;
+      code: string;
+      detail: string;
+      trace_id?: string | null;
+      errors?: components["schemas"]["ProblemItem"][];
+    };
+    ProblemItem: { path: string; detail: string; line?: number | null; column?: number | null };
+  };
+  responses: never;
+  parameters: never;
+  requestBodies: never;
+  headers: never;
+  pathItems: never;
+}
+
+export type $defs = Record<string, never>;
+
+export interface operations {
+  overview: {
+    parameters: {
+      query?: { project?: string };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: { [name: string]: unknown };
+        content: { "application/json": components["schemas"]["Overview"] };
+      };
+      "4XX": {
+        headers: { [name: string]: unknown };
+        content: { "application/problem+json": components["schemas"]["Problem"] };
+      };
+    };
+  };
+}
