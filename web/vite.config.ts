@@ -1,10 +1,10 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { brotliTwins } from "./build/brotli";
+import { brotliTwins } from "./build/brotli.ts";
 
 /** Where `npm run dev` finds a running server. */
-const SERVER = process.env["TIEGEL_URL"] ?? "http://127.0.0.1:8484";
+const SERVER = process.env.TIEGEL_URL ?? "http://127.0.0.1:8484";
 
 export default defineConfig({
   plugins: [react(), tailwindcss(), brotliTwins()],

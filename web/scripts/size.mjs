@@ -8,7 +8,9 @@ const SECONDARY = /\.(woff2)$/;
 
 /** The files that a text names: all of a page's, and of a style sheet its fonts. A dynamic import is lazy, so not initial. */
 function named(text, wanted) {
-  const found = [...text.matchAll(/(?:src|href)="\/([^"]+)"|url\(["']?\/([^)"']+)["']?\)|from\s*"\.\/([^"]+)"/g)];
+  const found = [
+    ...text.matchAll(/(?:src|href)="\/([^"]+)"|url\(["']?\/([^)"']+)["']?\)|from\s*"\.\/([^"]+)"/g),
+  ];
   const paths = found.map(([, page, style, module]) => page ?? style ?? `assets/${module}`);
   return paths.filter((path) => wanted.test(path));
 }

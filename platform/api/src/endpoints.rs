@@ -57,10 +57,10 @@ pub struct Predictions {
 pub async fn predict(
     State(state): State<ApiState>,
     Path(endpoint): Path<Name>,
-    Json(request): Json<tiegel_serving::PredictRequest>,
+    Json(request): Json<Value>,
 ) -> ApiResult<Response> {
-    let prediction = state.endpoints.predict_json(&endpoint, request).await?;
+    let prediction = state.endpoints.predict_json(endpoint.as_str(), request).await?;
     let header = (HeaderName::from_static("x-tiegel-bundle"), prediction.bundle.to_string());
-    let body = Predictions { predictions: prediction.values, model: prediction.model, version: prediction.version };
+    let body = Predictions { predictions: prediction.predictions, model: prediction.model, version: prediction.version };
     Ok(([header], Json(body)).into_response())
 }

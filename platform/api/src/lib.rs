@@ -23,8 +23,9 @@ use std::sync::Arc;
 use axum::Router;
 use tiegel_context::Ctx;
 use tiegel_http::{Bounds, bounded};
+use tiegel_jobs::ReconcilerHandle;
 use tiegel_project::Progress;
-use tiegel_serving::{EndpointReconciler, Endpoints};
+use tiegel_serving::Endpoints;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,7 +36,8 @@ pub use failure::{ApiResult, Failure};
 pub struct ApiState {
     pub ctx: Ctx,
     pub endpoints: Endpoints,
-    pub reconciler: Arc<EndpointReconciler>,
+    /// Told when an endpoint may have to change.
+    pub reconciler: ReconcilerHandle,
     pub progress: Progress,
     /// Folders that `file://` sources may read.
     pub source_roots: Arc<Vec<PathBuf>>,

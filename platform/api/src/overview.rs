@@ -109,9 +109,15 @@ pub struct EndpointLine {
     pub model: String,
     pub live_version: Option<u32>,
     pub message: Option<String>,
-    #[schema(value_type = Option<Object>)]
-    pub replay: Option<serde_json::Value>,
-    pub requests_total: u64,
+    pub replay: Option<ReplayLine>,
+}
+
+/// What the newest skew replay found.
+#[derive(Serialize, ToSchema)]
+pub struct ReplayLine {
+    pub rows: u64,
+    pub passed: bool,
+    pub max_prediction_difference: Option<f64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -294,12 +300,21 @@ impl Pages<'_> {
                 model: pointer,
                 live_version: status.and_then(|s| s.live_version),
                 message: status.and_then(|s| s.message.clone()),
-                replay: status.and_then(|s| s.replay.clone()),
-                requests_total: self.state.endpoints.requests_total(name),
+                replay: status.and_then(|s| replay_line(s.replay.as_ref())),
             }
         };
         Ok(self.snapshot.endpoints.iter().map(line).collect())
     }
+}
+
+fn replay_line(record: Option<&serde_json::Value>) -> Option<ReplayLine> {
+    let record = tiegel_serving::ReplayRecord::read(record);
+    let report = record.refused.and_then(|r| r.report).or(record.proven.map(|p| p.report))?;
+    Some(ReplayLine {
+        rows: report.rows,
+        passed: report.passed,
+        max_prediction_difference: report.max_prediction_difference,
+    })
 }
 
 fn step_line(step: &Name, spec: &tiegel_spec::StepSpec, row: Option<&StepRow>) -> StepLine {

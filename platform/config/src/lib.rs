@@ -1,1 +1,13 @@
+//! The server's configuration: one file, the environment and flags, in rising order of precedence.
+//!
+//! Invariants: this is the only reader of environment variables; unknown keys are refused; a secret never shows in debug
+//! output, logs or the printed configuration.
 
+mod check;
+mod load;
+mod secret;
+mod tree;
+
+pub use load::{ConfigError, Overrides};
+pub use secret::Secret;
+pub use tree::{Config, JobsConfig, LogFormat, PluginsConfig, QueryConfig, TelemetryConfig};

@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 
-use candle_core::{CpuStorage, InplaceOpN, Layout, Tensor, bail};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, bail};
 use rayon::prelude::*;
 use tiegel_types::Optimizer;
 
@@ -145,7 +145,7 @@ struct Fused<'a> {
     second: RefCell<&'a mut Vec<f32>>,
 }
 
-impl InplaceOpN<1> for Fused<'_> {
+impl InplaceOp2 for Fused<'_> {
     fn name(&self) -> &'static str {
         "adamw"
     }
@@ -154,7 +154,8 @@ impl InplaceOpN<1> for Fused<'_> {
         &self,
         parameter: &mut CpuStorage,
         parameter_layout: &Layout,
-        [(gradient, gradient_layout)]: [(&CpuStorage, &Layout); 1],
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
     ) -> candle_core::Result<()> {
         let (CpuStorage::F32(weights), CpuStorage::F32(gradient)) = (parameter, gradient) else {
             bail!("adamw wants float32")
@@ -166,14 +167,15 @@ impl InplaceOpN<1> for Fused<'_> {
         };
         let (weights, gradient) = (&mut weights[start..end], &gradient[from..to]);
         let (first, second) = (&mut self.first.borrow_mut()[..], &mut self.second.borrow_mut()[..]);
+        let factors = self.factors;
         if weights.len() <= CHUNK_ELEMENTS {
-            fused_step(weights, gradient, (first, second), self.factors);
+            fused_step(weights, gradient, (first, second), factors);
         } else {
             // Elements do not meet each other, so the split changes no bit.
             (weights.par_chunks_mut(CHUNK_ELEMENTS), gradient.par_chunks(CHUNK_ELEMENTS))
                 .into_par_iter()
                 .zip((first.par_chunks_mut(CHUNK_ELEMENTS), second.par_chunks_mut(CHUNK_ELEMENTS)))
-                .for_each(|((weights, gradient), moments)| fused_step(weights, gradient, moments, self.factors));
+                .for_each(|((weights, gradient), moments)| fused_step(weights, gradient, moments, factors));
         }
         Ok(())
     }
@@ -189,5 +191,4 @@ fn fused_step(weights: &mut [f32], gradient: &[f32], (first, second): (&mut [f32
 }
 
 #[cfg(test)]
-#[path = "adamw/tests.rs"]
 mod tests;

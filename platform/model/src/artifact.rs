@@ -88,7 +88,8 @@ pub(crate) fn load(artifact: &ModelArtifact) -> Result<LoadedModel> {
             values.cloned().ok_or_else(|| invalid(format!("the model's config has no vocabulary of column '{name}'")))
         })
         .collect::<Result<Vec<_>>>()?;
-    let (weights, _) = from_bytes(&artifact.weights).map_err(|problem| invalid(format!("the model's weights {problem}")))?;
+    let (weights, _) =
+        from_bytes(&artifact.weights).map_err(|problem| invalid(format!("the model's weights {problem}")))?;
     check_weights(&layout, &config.model, &vocabularies, &weights)?;
     let forward = Forward::new(&layout, &config.model, &vocabularies, &weights);
     Ok(LoadedModel { config, layout, forward })
@@ -104,7 +105,9 @@ fn check_weights(layout: &InputLayout, spec: &ModelSpec, vocabularies: &[Values]
         };
         if tensor.shape != *shape {
             let found = &tensor.shape;
-            return Err(invalid(format!("tensor '{name}' has shape {found:?} and the model's config calls for {shape:?}")));
+            return Err(invalid(format!(
+                "tensor '{name}' has shape {found:?} and the model's config calls for {shape:?}"
+            )));
         }
         if let Some(value) = tensor.data.iter().find(|value| !value.is_finite()) {
             return Err(invalid(format!("tensor '{name}' of the model's weights holds {value}")));

@@ -83,7 +83,8 @@ impl Checkpoint {
 
     /// Reads a checkpoint of the training with this fingerprint.
     pub(crate) fn read(bytes: &[u8], fingerprint: &str) -> Result<Self> {
-        let unreadable = |problem: String| invalid(format!("the checkpoint cannot be read ({problem}): train from the start"));
+        let unreadable =
+            |problem: String| invalid(format!("the checkpoint cannot be read ({problem}): train from the start"));
         let (all, header) = from_bytes(bytes).map_err(|problem| unreadable(format!("its bytes {problem}")))?;
         let header = header.ok_or_else(|| unreadable("it has no header".to_owned()))?;
         let header: Header = serde_json::from_str(&header).map_err(|e| unreadable(e.to_string()))?;
@@ -111,7 +112,8 @@ impl Checkpoint {
     pub(crate) fn check_tensors(&self, tensors: &[(String, Vec<usize>)]) -> Result<()> {
         let parts = [Some(&self.weights), Some(&self.first_moments), Some(&self.second_moments), self.best.as_ref()];
         for part in parts.into_iter().flatten() {
-            let fits = |(name, shape): &(String, Vec<usize>)| part.get(name).is_some_and(|tensor| tensor.shape == *shape);
+            let fits =
+                |(name, shape): &(String, Vec<usize>)| part.get(name).is_some_and(|tensor| tensor.shape == *shape);
             if part.len() != tensors.len() || !tensors.iter().all(fits) {
                 return Err(invalid("the checkpoint's tensors do not fit the model: train from the start"));
             }

@@ -29,7 +29,8 @@ impl Hidden {
     /// `weights` is `[inputs, outputs]`, row-major.
     pub(crate) fn new(weights: &[f32], bias: &[f32]) -> Self {
         let (outputs, inputs) = (bias.len(), weights.len() / bias.len());
-        let lanes = |values: &[f32], first: usize| std::array::from_fn(|lane| values.get(first + lane).copied().unwrap_or(0.0));
+        let lanes =
+            |values: &[f32], first: usize| std::array::from_fn(|lane| values.get(first + lane).copied().unwrap_or(0.0));
         let starts = (0..outputs).step_by(LANES);
         let panels = starts.clone().flat_map(|first| weights.chunks_exact(outputs).map(move |row| lanes(row, first)));
         Self { inputs, outputs, panels: panels.collect(), biases: starts.map(|first| lanes(bias, first)).collect() }
@@ -169,7 +170,8 @@ mod tests {
 
     fn stack(sizes: &[usize]) -> Stack {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
-        let mut dense = |inputs: usize, outputs: usize| (uniform(&mut rng, inputs * outputs, 0.5), uniform(&mut rng, outputs, 0.5));
+        let mut dense =
+            |inputs: usize, outputs: usize| (uniform(&mut rng, inputs * outputs, 0.5), uniform(&mut rng, outputs, 0.5));
         let mut hidden = Vec::new();
         for pair in sizes.windows(2) {
             let (weights, bias) = dense(pair[0], pair[1]);

@@ -81,7 +81,8 @@ fn device(name: &str) -> Result<Device> {
         "auto" => Ok(Device::Cpu),
         _ => {
             let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
-            let number = number.ok_or_else(|| invalid(format!("device '{name}' is unknown: use cpu, cuda:0 or auto")))?;
+            let number =
+                number.ok_or_else(|| invalid(format!("device '{name}' is unknown: use cpu, cuda:0 or auto")))?;
             if !candle_core::utils::cuda_is_available() {
                 return Err(invalid(format!(
                     "device '{name}' needs a build with CUDA: build with '--features cuda', or use device cpu"

@@ -86,7 +86,10 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The batches as they are, with the number of rows before each.
-    pub(crate) fn batches(&self, order: Order) -> Result<impl Iterator<Item = Result<(u64, RecordBatch)>> + Send + use<>> {
+    pub(crate) fn batches(
+        &self,
+        order: Order,
+    ) -> Result<impl Iterator<Item = Result<(u64, RecordBatch)>> + Send + use<>> {
         let row_bytes = size_of::<f32>() * self.layout.inputs().max(1);
         let rows = (READ_BYTES_MAX / row_bytes).clamp(1, READ_ROWS_MAX);
         let mut rows_before = 0;
@@ -137,7 +140,11 @@ pub(crate) fn labels(request: &TrainRequest, batch: &RecordBatch, place: Place<'
     };
     if let Some(row) = weights.iter().position(|weight| *weight < 0.0) {
         let name = request.weight.as_deref().unwrap_or_default();
-        return Err(invalid(format!("weight '{name}' is {} in {}: it must be 0 or more", weights[row], place.row(row))));
+        return Err(invalid(format!(
+            "weight '{name}' is {} in {}: it must be 0 or more",
+            weights[row],
+            place.row(row)
+        )));
     }
     if request.task == Task::Binary {
         if let Some(row) = targets.iter().position(|target| *target != 0.0 && *target != 1.0) {
@@ -147,7 +154,11 @@ pub(crate) fn labels(request: &TrainRequest, batch: &RecordBatch, place: Place<'
             )));
         }
         if let Some(factor) = request.train.positive_weight {
-            weights.iter_mut().zip(&targets).filter(|(_, target)| **target == 1.0).for_each(|(weight, _)| *weight *= factor);
+            weights
+                .iter_mut()
+                .zip(&targets)
+                .filter(|(_, target)| **target == 1.0)
+                .for_each(|(weight, _)| *weight *= factor);
         }
     }
     Ok((targets, weights))
@@ -158,7 +169,9 @@ fn numbers(batch: &RecordBatch, name: &str, role: &str, place: Place<'_>) -> Res
     let column = batch.column_by_name(name).ok_or_else(|| invalid(format!("{role} column '{name}' is missing")))?;
     if !(column.data_type().is_numeric() || *column.data_type() == DataType::Boolean) {
         let found = column.data_type();
-        return Err(invalid(format!("{role} column '{name}' is {found}: make it a number or a boolean, for example in SQL")));
+        return Err(invalid(format!(
+            "{role} column '{name}' is {found}: make it a number or a boolean, for example in SQL"
+        )));
     }
     if let Some(row) = first_null(column) {
         let at = place.row(row);

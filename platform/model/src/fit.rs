@@ -67,7 +67,11 @@ struct Totals {
 }
 
 /// Fits from the start or from a checkpoint.
-pub(crate) fn fit(plan: &FitPlan<'_>, checkpoint: Option<Checkpoint>, observer: &mut dyn TrainObserver) -> Result<Fitted> {
+pub(crate) fn fit(
+    plan: &FitPlan<'_>,
+    checkpoint: Option<Checkpoint>,
+    observer: &mut dyn TrainObserver,
+) -> Result<Fitted> {
     let mut fit = Fit::new(plan, checkpoint, observer)?;
     while fit.header.epoch < plan.epochs && !fit.stops_early() {
         let epoch = fit.header.epoch + 1;

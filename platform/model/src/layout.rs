@@ -75,7 +75,8 @@ impl InputLayout {
     /// then weights `[inputs, outputs]` and biases `[outputs]` of each dense layer.
     pub(crate) fn tensors(&self, spec: &ModelSpec, vocabulary_lens: &[usize]) -> Vec<(String, Vec<usize>)> {
         let tables = self.categories.iter().zip(vocabulary_lens);
-        let tables = tables.map(|(c, values)| (format!("embedding.{}", self.field(c.column).name), vec![*values, c.len]));
+        let tables =
+            tables.map(|(c, values)| (format!("embedding.{}", self.field(c.column).name), vec![*values, c.len]));
         let dense = self.dense_shapes(spec).into_iter().enumerate().flat_map(|(layer, (inputs, outputs))| {
             [(format!("dense.{layer}.weight"), vec![inputs, outputs]), (format!("dense.{layer}.bias"), vec![outputs])]
         });
@@ -84,7 +85,8 @@ impl InputLayout {
 
     /// Refuses more parameters than one model may have; `vocabulary_lens` has a table length per embedding.
     pub(crate) fn parameters(&self, spec: &ModelSpec, vocabulary_lens: &[usize]) -> Result<usize> {
-        let dense = self.dense_shapes(spec).into_iter().map(|(inputs, outputs)| inputs.saturating_mul(outputs) + outputs);
+        let dense =
+            self.dense_shapes(spec).into_iter().map(|(inputs, outputs)| inputs.saturating_mul(outputs) + outputs);
         let tables = self.categories.iter().zip(vocabulary_lens).map(|(c, values)| c.len.saturating_mul(*values));
         let parameters = dense.chain(tables).fold(0usize, usize::saturating_add);
         if parameters > PARAMETERS_MAX {
@@ -112,7 +114,9 @@ pub(crate) fn check(task: Task, spec: &ModelSpec, features: &Schema) -> Result<I
 
 fn check_family(spec: &ModelSpec) -> Result<()> {
     let refusal = match spec.family {
-        Family::Linear if !spec.hidden.is_empty() => "family linear has no hidden layers: remove 'hidden' or use family mlp",
+        Family::Linear if !spec.hidden.is_empty() => {
+            "family linear has no hidden layers: remove 'hidden' or use family mlp"
+        }
         Family::Linear if spec.dropout != 0.0 => "family linear has no hidden units to drop: remove 'dropout'",
         Family::Mlp if spec.hidden.is_empty() => {
             "family mlp needs at least one hidden layer, for example 'hidden: [64, 32]'; without any use family linear"
@@ -136,7 +140,10 @@ fn check_embeddings(spec: &ModelSpec, features: &Schema) -> Result<()> {
             if features.fields.len() > NAMES_SHOWN_MAX {
                 names.push("…");
             }
-            return Err(invalid(format!("'embeddings' names '{name}', which is no feature: there are {}", names.join(", "))));
+            return Err(invalid(format!(
+                "'embeddings' names '{name}', which is no feature: there are {}",
+                names.join(", ")
+            )));
         };
         if field.width > 1 || !(field.dtype == DType::Utf8 || field.dtype.is_integer()) {
             return Err(invalid(format!(

@@ -58,7 +58,10 @@ mod tests {
             for (z, target) in [(-3.0, 0.0), (-3.0, 1.0), (0.0, 1.0), (2.5, 0.0), (7.0, 1.0)] {
                 let slope = (row_loss(task, z + H, target).0 - row_loss(task, z - H, target).0) / (2.0 * H);
                 let derivative = row_loss(task, z, target).1;
-                assert!((slope - derivative).abs() < 1e-6 * (1.0 + slope.abs()), "{task:?} {z} {target}: {slope} {derivative}");
+                assert!(
+                    (slope - derivative).abs() < 1e-6 * (1.0 + slope.abs()),
+                    "{task:?} {z} {target}: {slope} {derivative}"
+                );
             }
         }
     }

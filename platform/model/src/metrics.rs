@@ -18,7 +18,9 @@ pub(crate) fn metrics(task: Task, predictions: &[f64], targets: &[f64]) -> Resul
     }
     if let Some(row) = (0..targets.len()).find(|row| !(predictions[*row].is_finite() && targets[*row].is_finite())) {
         let (p, t) = (predictions[row], targets[row]);
-        return Err(invalid(format!("row {row} (from 0) has prediction {p} and target {t}: both must be finite numbers")));
+        return Err(invalid(format!(
+            "row {row} (from 0) has prediction {p} and target {t}: both must be finite numbers"
+        )));
     }
     match task {
         Task::Binary => binary(predictions, targets),

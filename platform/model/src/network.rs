@@ -168,7 +168,13 @@ impl Network {
 
 /// The weights before the first step. Hidden layers: evenly within `sqrt(6 / inputs)` (He et al. 2015); the output of an
 /// `mlp`: within `sqrt(1 / inputs)`; a `linear` model, whose loss has one minimum: 0. Biases are 0 but the output's.
-pub(crate) fn start_weights(layout: &InputLayout, spec: &ModelSpec, survey: &Survey, seed: u64, refit: bool) -> Weights {
+pub(crate) fn start_weights(
+    layout: &InputLayout,
+    spec: &ModelSpec,
+    survey: &Survey,
+    seed: u64,
+    refit: bool,
+) -> Weights {
     let mut rng = stream(seed, refit, 0, Purpose::Weights);
     let lens: Vec<_> = survey.vocabularies.iter().map(|values| values.table_len()).collect();
     let tensors = layout.tensors(spec, &lens);
@@ -191,3 +197,6 @@ pub(crate) fn start_weights(layout: &InputLayout, spec: &ModelSpec, survey: &Sur
     };
     tensors.into_iter().enumerate().map(start).collect()
 }
+
+#[cfg(test)]
+mod tests;

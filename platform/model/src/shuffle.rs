@@ -68,7 +68,9 @@ impl<I: Iterator<Item = Result<Examples>>> Shuffled<I> {
     fn refill(&mut self, batch: &mut Examples) -> Result<()> {
         match self.source.next().transpose()? {
             Some(examples) => {
-                if self.window.numeric_len != examples.numeric_len || self.window.categories_len != examples.categories_len {
+                if self.window.numeric_len != examples.numeric_len
+                    || self.window.categories_len != examples.categories_len
+                {
                     self.window = examples.like(0);
                     *batch = examples.like(self.batch_rows);
                 }

@@ -102,7 +102,12 @@ impl Fitting<'_> {
     }
 
     /// From other start weights, on train plus validation, for as many epochs as were best.
-    fn refit(&self, best: &BestEpoch, checkpoint: Option<Checkpoint>, observer: &mut dyn TrainObserver) -> Result<Fitted> {
+    fn refit(
+        &self,
+        best: &BestEpoch,
+        checkpoint: Option<Checkpoint>,
+        observer: &mut dyn TrainObserver,
+    ) -> Result<Fitted> {
         let plan = FitPlan {
             train: &self.reader(&[Split::Train, Split::Validation]),
             validation: None,
@@ -121,7 +126,10 @@ impl Fitting<'_> {
 
 fn check_roles(request: &TrainRequest) -> Result<()> {
     if request.features.field(&request.target).is_some() {
-        return Err(invalid(format!("column '{}' is the target and a feature: a model must not see its target", request.target)));
+        return Err(invalid(format!(
+            "column '{}' is the target and a feature: a model must not see its target",
+            request.target
+        )));
     }
     match &request.weight {
         Some(weight) if request.features.field(weight).is_some() => {

@@ -132,7 +132,8 @@ pub struct JobWork<'a> {
 
 impl JobWork<'_> {
     /// Runs units as their inputs become ready. After a failure nothing new starts; what runs is cancelled.
-    async fn run_all(&self, cancel: CancellationToken) -> OpResult<()> {
+    async fn run_all(&self, job_cancel: CancellationToken) -> OpResult<()> {
+        let cancel = job_cancel.child_token();
         let mut waiting: BTreeMap<_, _> = self.graph.needs.clone();
         let mut done = BTreeSet::new();
         let mut running = FuturesUnordered::new();

@@ -115,3 +115,6 @@ fn fit_rows(binding: &Binding, chunk: &[RecordBatch]) -> Result<FitRows, TableEr
         targets: binding.target.as_ref().map(target).transpose()?,
     })
 }
+
+#[cfg(test)]
+mod tests;

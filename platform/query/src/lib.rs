@@ -12,6 +12,8 @@ mod closed;
 mod encode;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod fit;
 mod ingest;
 mod profile;

@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
-use tiegel_engine::{BatchStream, Projector, SqlAnalysis, SqlStep, TableError, Written};
+use tiegel_engine::{Projector, SqlAnalysis, SqlStep, TableError, Written};
 use tiegel_types::{Schema, Table};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use crate::write::{Scratch, Sink, TableWriter, UniqueKey};
 pub(crate) use plan::{closed_output, known_tables};
 pub(crate) use statement::{parse_exploration, parse_select};
 
-use plan::{PlannedStep, order_free, plan_step, sorted};
+use plan::{order_free, plan_step, sorted};
 use projector::CompiledProjection;
 
 mod plan;
@@ -70,40 +70,39 @@ pub(crate) async fn projector(
     }
 }
 
+/// A step over stored tables.
+pub(crate) struct SqlJob {
+    pub step: SqlStep,
+    pub inputs: BTreeMap<String, Table>,
+    /// Threads that may share the work where their number cannot be seen in the result.
+    pub threads: usize,
+}
+
 /// Runs a step into sorted Parquet files.
 pub(crate) async fn run(
     sessions: &Sessions,
-    threads: usize,
-    (step, inputs): (&SqlStep, &BTreeMap<String, Table>),
+    job: &SqlJob,
     scratch: Scratch,
     cancel: &CancellationToken,
 ) -> Result<Written, TableError> {
-    let context = sessions.with_tables(1, inputs)?;
-    let planned = plan_step(&context.state(), step, inputs.keys()).await?;
-    let parallel = order_free(&planned.plan)?;
+    let planning = |error| from_datafusion(&error);
+    let state = sessions.with_tables(1, &job.inputs)?.state();
+    let planned = plan_step(&state, &job.step, job.inputs.keys()).await?;
+    let parallel = order_free(&state.optimize(&planned.plan).map_err(planning)?)?;
     let output = planned.output.clone();
-    let (physical, rows) = start(sessions, if parallel { threads } else { 1 }, (planned, step, inputs)).await?;
-    let key = (!step.key.is_empty()).then(|| UniqueKey::new(step.key.clone()));
+    let plan = sorted(planned, &job.step.key)?;
+    // The plan holds its tables already; the session that runs it decides the number of partitions.
+    let context = sessions.context(if parallel { job.threads } else { 1 });
+    let physical = context.state().create_physical_plan(&plan).await.map_err(planning)?;
+    let rows = execute_stream(Arc::clone(&physical), context.task_ctx()).map_err(planning)?;
+    let rows = rows.map_err(|error| from_datafusion(&error)).boxed();
+    let key = (!job.step.key.is_empty()).then(|| UniqueKey::new(job.step.key.clone()));
     let written = Sink::start(TableWriter::new(output, scratch)?, key).write(rows, cancel).await?;
     if !parallel && let Err(error) = refuse_spilled_aggregates(&physical) {
         remove(&written);
         return Err(error);
     }
     Ok(written)
-}
-
-async fn start(
-    sessions: &Sessions,
-    threads: usize,
-    (planned, step, inputs): (PlannedStep, &SqlStep, &BTreeMap<String, Table>),
-) -> Result<(Arc<dyn ExecutionPlan>, BatchStream), TableError> {
-    let planning = |error| from_datafusion(&error);
-    let plan = sorted(planned, &step.key)?;
-    // The logical plan holds its tables; only the number of partitions differs.
-    let context = sessions.with_tables(threads, inputs)?;
-    let physical = context.state().create_physical_plan(&plan).await.map_err(planning)?;
-    let rows = execute_stream(Arc::clone(&physical), context.task_ctx()).map_err(planning)?;
-    Ok((physical, rows.map_err(move |error| from_datafusion(&error)).boxed()))
 }
 
 /// An aggregate that ran out of memory adds up in another order, and floats then round differently on another machine.

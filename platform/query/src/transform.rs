@@ -113,3 +113,6 @@ fn sorted(table: &Table, input: &Schema, ordering: &Ordering) -> Result<Arc<dyn 
     let by = LexOrdering::new(by).ok_or_else(|| internal("sorting for a plugin", "no columns"))?;
     Ok(Arc::new(SortExec::new(by, read)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,8 @@
+//! The binary: the command line, and the one place that joins the engines, the store and the dialects.
 
+pub mod cli;
+mod compose;
+mod lock;
+mod serve;
+
+pub use serve::Server;

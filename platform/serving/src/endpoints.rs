@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde_json::Value;
 use tiegel_context::{OpError, OpResult};
+use tiegel_telemetry::Metrics;
 use tiegel_types::{Digest, EndpointState, Name, Task};
 use tracing::Instrument;
 
@@ -15,8 +17,11 @@ use crate::loaded::LoadedBundle;
 /// The endpoints of this server: what answers now, and where each stands. A clone is another handle on the same.
 ///
 /// Invariant: a request keeps the version it started on, so a switch drops none.
-#[derive(Clone, Default)]
-pub struct Endpoints(Arc<RwLock<HashMap<Name, Entry>>>);
+#[derive(Clone)]
+pub struct Endpoints {
+    entries: Arc<RwLock<HashMap<Name, Entry>>>,
+    metrics: Arc<Metrics>,
+}
 
 /// One declared endpoint.
 #[derive(Clone)]
@@ -30,11 +35,18 @@ pub struct Entry {
 
 /// A version that answers requests.
 pub struct Live {
+    pub served: Served,
+    loaded: Arc<LoadedBundle>,
+    executor: Arc<Executor>,
+    metrics: Arc<Metrics>,
+}
+
+/// What a version is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
     pub endpoint: Name,
     pub model: Name,
     pub version: u32,
-    loaded: Arc<LoadedBundle>,
-    executor: Arc<Executor>,
 }
 
 /// Predictions, and what made them.
@@ -68,6 +80,10 @@ impl From<Absent> for OpError {
 }
 
 impl Endpoints {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { entries: Arc::default(), metrics }
+    }
+
     /// Predicts rows on the version that is live now.
     ///
     /// # Errors
@@ -87,7 +103,7 @@ impl Endpoints {
     }
 
     pub fn live(&self, name: &str) -> Result<Arc<Live>, Absent> {
-        let entries = self.0.read();
+        let entries = self.entries.read();
         let entry = entries.get(name).ok_or_else(|| Absent::Unknown(name.to_owned()))?;
         entry.live.clone().ok_or_else(|| {
             let reason = entry.message.clone().unwrap_or_else(|| format!("it is {}", entry.state));
@@ -97,61 +113,69 @@ impl Endpoints {
 
     /// All endpoints by name.
     pub fn list(&self) -> Vec<(Name, Entry)> {
-        let mut all: Vec<_> = self.0.read().iter().map(|(name, entry)| (name.clone(), entry.clone())).collect();
+        let mut all: Vec<_> = self.entries.read().iter().map(|(name, entry)| (name.clone(), entry.clone())).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }
 
     pub(crate) fn entry(&self, name: &Name) -> Option<Entry> {
-        self.0.read().get(name).cloned()
+        self.entries.read().get(name).cloned()
     }
 
     /// The old version, if it is another, goes when its last request is answered.
     pub(crate) fn put(&self, name: Name, entry: Entry) {
-        let old = self.0.write().insert(name, entry);
+        let old = self.entries.write().insert(name, entry);
         // Dropped only now, outside the lock: it may be the last handle on an executor.
         drop(old);
     }
 
     pub(crate) fn remove(&self, name: &Name) {
-        let old = self.0.write().remove(name);
+        let old = self.entries.write().remove(name);
         drop(old);
     }
 }
 
 impl Live {
     /// Starts the version's thread.
-    pub fn start(endpoint: Name, model: Name, version: u32, loaded: Arc<LoadedBundle>) -> OpResult<Self> {
+    pub(crate) fn start(served: Served, loaded: Arc<LoadedBundle>, endpoints: &Endpoints) -> OpResult<Self> {
         let worker = loaded.clone();
-        let executor = Executor::start(endpoint.as_str(), Box::new(move |input| worker.answer(input)))?;
-        Ok(Self { endpoint, model, version, loaded, executor: Arc::new(executor) })
+        let executor = Executor::start(served.endpoint.as_str(), Box::new(move |input| worker.answer(input)))?;
+        Ok(Self { served, loaded, executor: Arc::new(executor), metrics: endpoints.metrics.clone() })
     }
 
-    /// The same running bundle under the number of another version that points at it.
-    pub(crate) fn renumbered(&self, model: Name, version: u32) -> Self {
-        let (endpoint, loaded, executor) = (self.endpoint.clone(), self.loaded.clone(), self.executor.clone());
-        Self { endpoint, model, version, loaded, executor }
+    /// The same running bundle under the name of another version that points at it.
+    pub(crate) fn renamed(&self, served: Served) -> Self {
+        Self { served, loaded: self.loaded.clone(), executor: self.executor.clone(), metrics: self.metrics.clone() }
     }
 
     pub fn loaded(&self) -> &LoadedBundle {
         &self.loaded
     }
 
+    /// Requests that wait or run.
+    pub fn waiting(&self) -> usize {
+        self.executor.waiting()
+    }
+
+    /// See [`Endpoints::predict`].
     pub async fn predict(&self, input: Input) -> OpResult<Prediction> {
-        let span = tracing::info_span!(
-            "endpoint.predict",
-            endpoint = %self.endpoint,
-            version = self.version,
-            rows = input.rows()
-        );
-        let predictions = self.executor.run(input).instrument(span).await?;
+        let (started, rows) = (Instant::now(), input.rows());
+        let Served { endpoint, model, version } = &self.served;
+        let span = tracing::info_span!("endpoint.predict", %endpoint, version, rows);
+        let predictions = self.executor.run(input).instrument(span).await.inspect_err(|_| {
+            self.metrics.predict_failed(endpoint.as_str());
+        })?;
+        self.metrics.predicted(endpoint.as_str(), rows as u64, started.elapsed().as_secs_f64());
         Ok(Prediction {
-            endpoint: self.endpoint.clone(),
-            model: self.model.clone(),
-            version: self.version,
+            endpoint: endpoint.clone(),
+            model: model.clone(),
+            version: *version,
             bundle: self.loaded.digest(),
             task: self.loaded.bundle().model.task,
             predictions,
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

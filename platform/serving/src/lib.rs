@@ -10,12 +10,12 @@ mod executor;
 mod loaded;
 mod replay;
 mod stage;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use decode::{Decoder, Input, InputColumn, JsonRow, PredictRequest};
 pub use deploy::{EndpointReconciler, Proven, Refused, ReplayRecord};
-pub use endpoints::{Absent, Endpoints, Entry, Live, Prediction};
+pub use endpoints::{Absent, Endpoints, Entry, Live, Prediction, Served};
 pub use loaded::LoadedBundle;
 pub use replay::{Difference, Mode, ReplayReport};
 pub use stage::Runner;

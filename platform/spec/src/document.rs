@@ -35,6 +35,12 @@ pub struct Document {
 }
 
 impl Document {
+    /// A document that came from no file.
+    pub fn new(project: Name, name: Name, spec: Spec) -> Self {
+        let location = Location::default();
+        Self { kind: spec.kind(), project, name, labels: BTreeMap::new(), spec, location }
+    }
+
     pub fn reference(&self) -> ResourceRef {
         ResourceRef::new(self.kind, self.name.clone())
     }

@@ -30,7 +30,7 @@ pub use dag::CycleError;
 pub use diagnostic::{Diagnostic, Location, Severity, SourceText};
 pub use diff::{FieldChange, diff};
 pub use document::{API_VERSION, DEFAULT_PROJECT, Document, ProjectDocs};
-pub use export::{ExportError, export};
+pub use export::export;
 pub use json_schema::json_schema;
 pub use kinds::{
     DatasetSpec, EndpointSpec, FitSpec, PipelineSpec, RegisterSpec, RetrySpec, Source, SourceBlob, Spec, SplitByColumn,

@@ -40,10 +40,10 @@ impl Store {
 
     /// Newest first; the next page is asked for with `before_id`, the last id of this one.
     #[tracing::instrument(name = "db.audit.list", skip_all)]
-    pub async fn audit(&self, limit: i64, before_id: Option<i64>) -> Result<Vec<AuditRow>> {
+    pub async fn audit(&self, limit: u32, before_id: Option<i64>) -> Result<Vec<AuditRow>> {
         let sql = "SELECT id, at_ms, actor, action, project, subject, detail FROM audit \
                    WHERE id < $1 ORDER BY id DESC LIMIT $2";
-        let query = sqlx::query_as(sql).bind(before_id.unwrap_or(i64::MAX)).bind(limit);
+        let query = sqlx::query_as(sql).bind(before_id.unwrap_or(i64::MAX)).bind(i64::from(limit));
         Ok(query.fetch_all(self.read()).await?)
     }
 }

@@ -13,7 +13,6 @@ use crate::StoreError;
 pub(crate) trait Columns {
     fn int(&self, column: &str) -> sqlx::Result<i64>;
     fn int_opt(&self, column: &str) -> sqlx::Result<Option<i64>>;
-    fn float(&self, column: &str) -> sqlx::Result<f64>;
     fn text(&self, column: &str) -> sqlx::Result<String>;
     fn text_opt(&self, column: &str) -> sqlx::Result<Option<String>>;
 
@@ -54,10 +53,6 @@ impl Columns for AnyRow {
     }
 
     fn int_opt(&self, column: &str) -> sqlx::Result<Option<i64>> {
-        self.try_get(column)
-    }
-
-    fn float(&self, column: &str) -> sqlx::Result<f64> {
         self.try_get(column)
     }
 

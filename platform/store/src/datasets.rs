@@ -102,9 +102,9 @@ impl Store {
 
     /// Newest number first.
     #[tracing::instrument(name = "db.datasets.versions", skip_all)]
-    pub async fn dataset_versions(&self, project: &Name, name: &Name, limit: i64) -> Result<Vec<DatasetVersionRow>> {
+    pub async fn dataset_versions(&self, project: &Name, name: &Name, limit: u32) -> Result<Vec<DatasetVersionRow>> {
         let sql = select_version!("WHERE v.project = $1 AND v.name = $2 ORDER BY v.version DESC LIMIT $3");
-        let query = sqlx::query_as(sql).bind(project.as_str()).bind(name.as_str()).bind(limit);
+        let query = sqlx::query_as(sql).bind(project.as_str()).bind(name.as_str()).bind(i64::from(limit));
         Ok(query.fetch_all(self.read()).await?)
     }
 

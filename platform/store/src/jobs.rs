@@ -20,7 +20,7 @@ pub struct JobRow {
     /// Higher runs first.
     pub priority: i64,
     /// How often it was claimed.
-    pub attempt: i64,
+    pub attempt: u32,
     pub lease_owner: Option<String>,
     pub lease_until_ms: Option<i64>,
     pub cancel_requested: bool,
@@ -196,7 +196,8 @@ impl Store {
             job_columns!()
         );
         let mut tx = self.begin().await?;
-        let row: Option<JobRow> = sqlx::query_as(sql).bind(id.to_string()).bind(now_ms).fetch_optional(&mut *tx).await?;
+        let row: Option<JobRow> =
+            sqlx::query_as(sql).bind(id.to_string()).bind(now_ms).fetch_optional(&mut *tx).await?;
         let row = row.ok_or_else(|| StoreError::not_found(format!("job {id}")))?;
         if row.state == JobState::Cancelled {
             close_steps(&mut tx, id, row.state, now_ms).await?;
@@ -213,13 +214,13 @@ impl Store {
 
     /// Newest first.
     #[tracing::instrument(name = "db.jobs.list", skip_all)]
-    pub async fn jobs(&self, project: Option<&Name>, limit: i64) -> Result<Vec<JobRow>> {
+    pub async fn jobs(&self, project: Option<&Name>, limit: u32) -> Result<Vec<JobRow>> {
         let sql = concat!(
             "SELECT ",
             job_columns!(),
             " FROM jobs WHERE project = COALESCE($1, project) ORDER BY created_ms DESC, id DESC LIMIT $2"
         );
-        let query = sqlx::query_as(sql).bind(project.map(Name::to_string)).bind(limit);
+        let query = sqlx::query_as(sql).bind(project.map(Name::to_string)).bind(i64::from(limit));
         Ok(query.fetch_all(self.read()).await?)
     }
 
@@ -254,7 +255,7 @@ impl FromRow<'_, AnyRow> for JobRow {
             payload: row.json("payload")?,
             state: row.parsed("state")?,
             priority: row.int("priority")?,
-            attempt: row.int("attempt")?,
+            attempt: row.count("attempt")?,
             lease_owner: row.text_opt("lease_owner")?,
             lease_until_ms: row.int_opt("lease_until_ms")?,
             cancel_requested: row.flag("cancel_requested")?,

@@ -95,14 +95,14 @@ impl Store {
 
     /// Newest first.
     #[tracing::instrument(name = "db.runs.list", skip_all)]
-    pub async fn runs(&self, project: &Name, experiment: Option<i64>, limit: i64) -> Result<Vec<RunRow>> {
+    pub async fn runs(&self, project: &Name, experiment: Option<i64>, limit: u32) -> Result<Vec<RunRow>> {
         let sql = concat!(
             "SELECT ",
             run_columns!(),
             " FROM runs WHERE project = $1 AND experiment_id = COALESCE($2, experiment_id) \
              ORDER BY start_ms DESC, run_id DESC LIMIT $3"
         );
-        let query = sqlx::query_as(sql).bind(project.as_str()).bind(experiment).bind(limit);
+        let query = sqlx::query_as(sql).bind(project.as_str()).bind(experiment).bind(i64::from(limit));
         Ok(query.fetch_all(self.read()).await?)
     }
 

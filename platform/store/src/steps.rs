@@ -13,7 +13,7 @@ use crate::{Result, Store, StoreError};
 pub struct StepRow {
     pub job_id: JobId,
     /// Its place in the plan, from 0.
-    pub seq: i64,
+    pub seq: u32,
     pub name: String,
     pub kind: String,
     pub state: StepState,
@@ -24,7 +24,7 @@ pub struct StepRow {
     pub inputs: Option<Value>,
     pub output: Option<Value>,
     /// How often it started to run.
-    pub attempt: i64,
+    pub attempt: u32,
     pub started_ms: Option<i64>,
     pub finished_ms: Option<i64>,
     pub rows: Option<u64>,
@@ -217,7 +217,7 @@ impl FromRow<'_, AnyRow> for StepRow {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             job_id: row.parsed("job_id")?,
-            seq: row.int("seq")?,
+            seq: row.count("seq")?,
             name: row.text("name")?,
             kind: row.text("kind")?,
             state: row.parsed("state")?,
@@ -225,7 +225,7 @@ impl FromRow<'_, AnyRow> for StepRow {
             reason: row.json_opt("reason")?,
             inputs: row.json_opt("inputs")?,
             output: row.json_opt("output")?,
-            attempt: row.int("attempt")?,
+            attempt: row.count("attempt")?,
             started_ms: row.int_opt("started_ms")?,
             finished_ms: row.int_opt("finished_ms")?,
             rows: row.count_opt("rows")?,

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 
 use crate::workspace::Workspace;
 
-pub use frozen::{FROZEN_SETS, FrozenSet};
+pub use frozen::FROZEN_SETS;
 
 /// One broken rule, in a form that editors open: `path:line: rule: what to do`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

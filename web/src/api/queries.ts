@@ -2,8 +2,7 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { ApiFailure, client, unwrap } from "./client";
 import type { paths } from "./schema.gen";
 
-export type Overview =
-  paths["/api/v1/overview"]["get"]["responses"][200]["content"]["application/json"];
+export type Overview = paths["/api/v1/overview"]["get"]["responses"][200]["content"]["application/json"];
 export type Dataset = Overview["datasets"][number];
 export type Pipeline = Overview["pipelines"][number];
 export type Step = Pipeline["steps"][number];

@@ -24,18 +24,18 @@ export interface components {
   schemas: {
     Overview: {
       version: string;
-      projects: components["schemas"]["OverviewProject"][];
+      projects: components["schemas"]["NamedProject"][];
       project: string;
-      datasets: components["schemas"]["OverviewDataset"][];
-      pipelines: components["schemas"]["OverviewPipeline"][];
-      trainings: components["schemas"]["OverviewTraining"][];
-      runs: components["schemas"]["OverviewRun"][];
-      models: components["schemas"]["OverviewModel"][];
-      endpoints: components["schemas"]["OverviewEndpoint"][];
-      jobs: components["schemas"]["OverviewJob"][];
+      datasets: components["schemas"]["DatasetLine"][];
+      pipelines: components["schemas"]["PipelineLine"][];
+      trainings: components["schemas"]["TrainingLine"][];
+      runs: components["schemas"]["RunLine"][];
+      models: components["schemas"]["ModelLine"][];
+      endpoints: components["schemas"]["EndpointLine"][];
+      jobs: components["schemas"]["JobLine"][];
     };
-    OverviewProject: { name: string };
-    OverviewDataset: {
+    NamedProject: { name: string };
+    DatasetLine: {
       name: string;
       version: number;
       rows: number;
@@ -46,28 +46,28 @@ export interface components {
       tests_passed: number;
       tests_total: number;
     };
-    OverviewPipeline: {
+    PipelineLine: {
       name: string;
-      steps: components["schemas"]["OverviewStep"][];
+      steps: components["schemas"]["StepLine"][];
       /** The first step that an endpoint runs. */
       serving_boundary?: string | null;
-      last_job?: components["schemas"]["OverviewLastJob"] | null;
+      last_job?: components["schemas"]["LastJob"] | null;
     };
-    OverviewStep: {
+    StepLine: {
       name: string;
       kind: string;
-      state?: components["schemas"]["StepState"] | null;
+      state?: string | null;
       rows?: number | null;
       cached: boolean;
       duration_ms?: number | null;
     };
-    OverviewLastJob: {
+    LastJob: {
       id: string;
-      state: components["schemas"]["JobState"];
+      state: string;
       created_ms: number;
       finished_ms?: number | null;
     };
-    OverviewTraining: {
+    TrainingLine: {
       name: string;
       pipeline: string;
       task: string;
@@ -75,35 +75,34 @@ export interface components {
       model?: string | null;
       last_run?: string | null;
     };
-    OverviewRun: {
+    RunLine: {
       run_id: string;
       experiment: string;
       name: string;
-      status: components["schemas"]["RunStatus"];
+      status: string;
       start_ms: number;
       end_ms?: number | null;
       metrics: { [key: string]: number };
     };
-    OverviewModel: {
+    ModelLine: {
       name: string;
       latest_version: number;
-      aliases: components["schemas"]["OverviewAlias"][];
+      aliases: components["schemas"]["Alias"][];
     };
-    OverviewAlias: { alias: string; version: number };
-    OverviewEndpoint: {
+    Alias: { alias: string; version: number };
+    EndpointLine: {
       name: string;
-      state: components["schemas"]["EndpointState"];
+      state: string;
       model: string;
       live_version?: number | null;
       message?: string | null;
-      replay?: components["schemas"]["OverviewReplay"] | null;
-      requests_total: number;
+      replay?: components["schemas"]["ReplayLine"] | null;
     };
-    OverviewReplay: { rows: number; passed: boolean; max_prediction_difference: number };
-    OverviewJob: {
+    ReplayLine: { rows: number; passed: boolean; max_prediction_difference?: number | null };
+    JobLine: {
       id: string;
       target: string;
-      state: components["schemas"]["JobState"];
+      state: string;
       created_ms: number;
       started_ms?: number | null;
       finished_ms?: number | null;
@@ -111,14 +110,6 @@ export interface components {
       steps_total: number;
       error?: string | null;
     };
-    /** @enum {string} */
-    JobState: "queued" | "running" | "succeeded" | "failed" | "cancelled";
-    /** @enum {string} */
-    StepState: "waiting" | "running" | "succeeded" | "cached" | "failed" | "cancelled";
-    /** @enum {string} */
-    RunStatus: "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
-    /** @enum {string} */
-    EndpointState: "pending" | "deploying" | "ready" | "refused";
     /** What went wrong, for programs (`code`) and for people (`detail`); RFC 9457. */
     Problem: {
       type: string;

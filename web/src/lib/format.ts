@@ -1,5 +1,3 @@
-const NARROW_SPACE = "\u202f";
-
 /** `336,776`. */
 export function count(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
@@ -22,7 +20,7 @@ export function bytes(value: number): string {
     unit += 1;
   }
   const digits = unit === 0 || rest >= 9.95 ? 0 : 1;
-  return `${rest.toFixed(digits)}${NARROW_SPACE}${units[unit]}`;
+  return `${rest.toFixed(digits)} ${units[unit]}`;
 }
 
 /** Four decimals where they tell something, exponents where they would not: `0.7123`, `12.40`, `3.1e-8`. */

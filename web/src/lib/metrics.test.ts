@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bestOf, better, metricColumns } from "./metrics";
+import { bestOf, better, metricColumns, metricParts } from "./metrics";
 
 const runs = [
   { metrics: { train_loss: 0.4, validation_auc: 0.71, test_auc: 0.7, epochs: 8 } },
@@ -24,4 +24,11 @@ test("the best is marked only where runs differ and better is known", () => {
   expect(bestOf(runs, "validation_auc")).toBe(0.72);
   expect(bestOf(runs, "test_auc")).toBeUndefined();
   expect(bestOf(runs, "epochs")).toBeUndefined();
+});
+
+test("a metric's name is told apart into split and measure", () => {
+  expect(metricParts("test_log_loss")).toEqual({ split: "test", measure: "log loss" });
+  expect(metricParts("val/auc")).toEqual({ split: "validation", measure: "auc" });
+  expect(metricParts("learning_rate")).toEqual({ split: undefined, measure: "learning rate" });
+  expect(metricParts("test")).toEqual({ split: undefined, measure: "test" });
 });

@@ -22,16 +22,33 @@ export function metricColumns(runs: HasMetrics[], columnsMax: number): string[] 
   return names.slice(0, columnsMax);
 }
 
+const SPLITS: Record<string, string> = {
+  test: "test",
+  val: "validation",
+  validation: "validation",
+  train: "train",
+  training: "train",
+};
+
+/** `test_log_loss` is `log loss` on `test`; a name without a split is all measure. */
+export function metricParts(name: string): { split: string | undefined; measure: string } {
+  const words = name.split(/[_./\s-]+/).filter((word) => word !== "");
+  const split = SPLITS[words[0]?.toLowerCase() ?? ""];
+  const measure = split === undefined || words.length === 1 ? words : words.slice(1);
+  return { split: words.length === 1 ? undefined : split, measure: measure.join(" ") || name };
+}
+
 function rank(name: string): number {
-  if (/(^|[_./-])test([_./-]|$)/.test(name)) return 0;
-  if (/(^|[_./-])val(idation)?([_./-]|$)/.test(name)) return 1;
-  return /(^|[_./-])train(ing)?([_./-]|$)/.test(name) ? 3 : 2;
+  const { split } = metricParts(name);
+  return split === undefined ? 2 : ["test", "validation", "", "train"].indexOf(split);
 }
 
 /** The best value of a metric among runs, when at least two of them differ and better is known. */
 export function bestOf(runs: HasMetrics[], name: string): number | undefined {
   const way = better(name);
-  const values = runs.map((run) => run.metrics[name]).filter((value) => value !== undefined && !Number.isNaN(value));
+  const values = runs
+    .map((run) => run.metrics[name])
+    .filter((value) => value !== undefined && !Number.isNaN(value));
   if (way === undefined || new Set(values).size < 2) return undefined;
   const pick = way === "higher" ? Math.max : Math.min;
   return pick(...(values as number[]));

@@ -30,7 +30,9 @@ test("absoluteTime says the zone", () => {
 });
 
 test("duration keeps two units at most and never rounds up to 60", () => {
-  expect([8.4, 999, 1_449, 9_960, 42_400, 59_700, 185_000, 3_599_400, 7_620_000, 273_600_000].map(duration)).toEqual([
+  expect(
+    [8.4, 999, 1_449, 9_960, 42_400, 59_700, 185_000, 3_599_400, 7_620_000, 273_600_000].map(duration),
+  ).toEqual([
     "8 ms",
     "999 ms",
     "1.4 s",

@@ -52,9 +52,9 @@ pub(super) fn build<'a>(
         DType::Uint16 | DType::Bfloat16 => column.primitive::<UInt16Type>(cells, value::integer),
         DType::Uint32 => column.primitive::<UInt32Type>(cells, value::integer),
         DType::Uint64 => column.primitive::<UInt64Type>(cells, value::integer),
-        DType::Float16 => column.primitive::<Float16Type>(cells, value::float),
-        DType::Float32 => column.primitive::<Float32Type>(cells, value::float),
-        DType::Float64 => column.primitive::<Float64Type>(cells, value::float),
+        DType::Float16 => column.primitive::<Float16Type>(cells, value::float::<Float16Type>),
+        DType::Float32 => column.primitive::<Float32Type>(cells, value::float::<Float32Type>),
+        DType::Float64 => column.primitive::<Float64Type>(cells, value::float::<Float64Type>),
         DType::Date32 => column.primitive::<Date32Type>(cells, |v| value::date(v, form)),
         DType::TimestampUs => column.primitive::<TimestampMicrosecondType>(cells, |v| value::timestamp(v, form)),
         DType::Utf8 => {

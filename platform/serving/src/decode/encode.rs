@@ -39,9 +39,9 @@ pub(crate) fn encode(array: &ArrayRef, row: usize) -> Option<Value> {
         DataType::UInt16 => Value::from(array.as_primitive::<UInt16Type>().value(row)),
         DataType::UInt32 => Value::from(array.as_primitive::<UInt32Type>().value(row)),
         DataType::UInt64 => Value::from(array.as_primitive::<UInt64Type>().value(row)),
-        DataType::Float16 => value::float_json(array.as_primitive::<Float16Type>().value(row)),
-        DataType::Float32 => value::float_json(array.as_primitive::<Float32Type>().value(row)),
-        DataType::Float64 => value::float_json(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Float16 => value::float_json::<Float16Type>(array.as_primitive::<Float16Type>().value(row)),
+        DataType::Float32 => value::float_json::<Float32Type>(array.as_primitive::<Float32Type>().value(row)),
+        DataType::Float64 => value::float_json::<Float64Type>(array.as_primitive::<Float64Type>().value(row)),
         DataType::Date32 => date(array.as_primitive::<Date32Type>().value(row)),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row))

@@ -1,4 +1,4 @@
-use arrow::datatypes::{ArrowPrimitiveType, Float16Type};
+use arrow::datatypes::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Datelike, NaiveDate};
@@ -76,70 +76,68 @@ pub(super) fn date(value: &Value, form: Form) -> Option<i32> {
     }
 }
 
-/// A float column's native type, with the text forms of what JSON numbers cannot say.
-pub(super) trait Float: Copy + Default {
-    fn from_f64(value: f64) -> Self;
-    fn to_f64(self) -> f64;
-    fn from_bits(bits: u64) -> Option<Self>;
-    fn bits(self) -> u64;
+/// A float column's type, with what JSON numbers need to become its values and back.
+pub(super) trait Float: ArrowPrimitiveType {
+    fn narrow(value: f64) -> Self::Native;
+    fn widen(value: Self::Native) -> f64;
+    fn from_bits(bits: u64) -> Option<Self::Native>;
+    fn bits(value: Self::Native) -> u64;
 }
 
 macro_rules! float {
-    ($type:ty, $bits:ty, $from:expr, $to:expr) => {
+    ($type:ty, $bits:ty, $narrow:expr, $widen:expr) => {
         impl Float for $type {
-            fn from_f64(value: f64) -> Self {
-                $from(value)
+            fn narrow(value: f64) -> Self::Native {
+                $narrow(value)
             }
 
-            fn to_f64(self) -> f64 {
-                $to(self)
+            fn widen(value: Self::Native) -> f64 {
+                $widen(value)
             }
 
-            fn from_bits(bits: u64) -> Option<Self> {
-                <$bits>::try_from(bits).ok().map(<$type>::from_bits)
+            fn from_bits(bits: u64) -> Option<Self::Native> {
+                <$bits>::try_from(bits).ok().map(<$type as ArrowPrimitiveType>::Native::from_bits)
             }
 
-            fn bits(self) -> u64 {
-                self.to_bits().into()
+            fn bits(value: Self::Native) -> u64 {
+                value.to_bits().into()
             }
         }
     };
 }
 
-type Half = <Float16Type as ArrowPrimitiveType>::Native;
-
-float!(f64, u64, std::convert::identity, std::convert::identity);
-float!(f32, u32, |v| v as f32, f64::from);
-float!(Half, u16, Half::from_f64, Half::to_f64);
+float!(Float64Type, u64, std::convert::identity, std::convert::identity);
+float!(Float32Type, u32, |v| v as f32, f64::from);
+float!(Float16Type, u16, <Float16Type as ArrowPrimitiveType>::Native::from_f64, f64::from);
 
 /// A finite number within the column's range, or the text of a special value.
-pub(super) fn float<F: Float>(value: &Value) -> Option<F> {
+pub(super) fn float<F: Float>(value: &Value) -> Option<F::Native> {
     match value {
         Value::Number(number) => {
-            let float = F::from_f64(number.as_f64()?);
-            float.to_f64().is_finite().then_some(float)
+            let float = F::narrow(number.as_f64()?);
+            F::widen(float).is_finite().then_some(float)
         }
-        Value::String(text) => special_float(text),
+        Value::String(text) => special_float::<F>(text),
         _ => None,
     }
 }
 
-fn special_float<F: Float>(text: &str) -> Option<F> {
+fn special_float<F: Float>(text: &str) -> Option<F::Native> {
     match text {
-        "NaN" => Some(F::from_f64(f64::NAN)),
-        "Infinity" => Some(F::from_f64(f64::INFINITY)),
-        "-Infinity" => Some(F::from_f64(f64::NEG_INFINITY)),
+        "NaN" => Some(F::narrow(f64::NAN)),
+        "Infinity" => Some(F::narrow(f64::INFINITY)),
+        "-Infinity" => Some(F::narrow(f64::NEG_INFINITY)),
         _ => {
             let digits = text.strip_prefix("NaN(0x")?.strip_suffix(')')?;
             let float = F::from_bits(u64::from_str_radix(digits, 16).ok()?)?;
-            float.to_f64().is_nan().then_some(float)
+            F::widen(float).is_nan().then_some(float)
         }
     }
 }
 
 /// The inverse of [`float`]: a JSON number that reads back to the same bits, or the text of a special value.
-pub(super) fn float_json<F: Float>(float: F) -> Value {
-    let wide = float.to_f64();
+pub(super) fn float_json<F: Float>(float: F::Native) -> Value {
+    let wide = F::widen(float);
     if wide.is_finite() {
         // Widening is exact, so the shortest text of the float64 reads back to this value in the narrow type too.
         return Value::from(wide);
@@ -147,10 +145,10 @@ pub(super) fn float_json<F: Float>(float: F) -> Value {
     if wide.is_infinite() {
         return Value::from(if wide > 0.0 { "Infinity" } else { "-Infinity" });
     }
-    if float.bits() == F::from_f64(f64::NAN).bits() {
+    if F::bits(float) == F::bits(F::narrow(f64::NAN)) {
         return Value::from("NaN");
     }
-    Value::from(format!("NaN(0x{:x})", float.bits()))
+    Value::from(format!("NaN(0x{:x})", F::bits(float)))
 }
 
 /// The inverse of [`binary`] for rows.

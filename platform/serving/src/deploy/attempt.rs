@@ -4,11 +4,11 @@ use tiegel_context::{Ctx, OpError, OpResult};
 use tiegel_registry::resolve;
 use tiegel_spec::EndpointSpec;
 use tiegel_store::{EndpointStatusRow, ModelVersionRow, ResourceRow};
-use tiegel_types::EndpointState;
+use tiegel_types::{EndpointState, Name};
 use tracing::Instrument;
 
 use super::record::{Proven, Refused, ReplayRecord, engines};
-use crate::endpoints::{Endpoints, Entry, Live};
+use crate::endpoints::{Endpoints, Entry, Live, Served};
 use crate::loaded::LoadedBundle;
 use crate::replay::{ReplayReport, replay};
 
@@ -31,23 +31,26 @@ struct Situation {
 impl Attempt<'_> {
     /// Serves again what the status says was live, where its proof still holds.
     pub async fn restore(&self, status: &EndpointStatusRow) -> OpResult<()> {
-        let spec = self.spec()?;
         let (Some(version), Some(bundle)) = (status.live_version, status.live_bundle) else { return Ok(()) };
-        let proven = ReplayRecord::read(status.replay.as_ref()).proves(&bundle, &engines(self.ctx));
-        if !proven || self.live().is_some() {
+        let record = ReplayRecord::read(status.replay.as_ref());
+        let Some(proof) = record.proof(&bundle, &engines(self.ctx)) else { return Ok(()) };
+        if self.live().is_some() {
             return Ok(());
         }
         let loaded = LoadedBundle::load(self.ctx, bundle).await?;
-        let live = Live::start(self.resource.name.clone(), spec.model, version, loaded)?;
+        let live = Live::start(self.served(&proof.model, version), loaded, self.endpoints)?;
         self.serve(EndpointState::Ready, status.message.clone(), Some(Arc::new(live)));
         tracing::info!(endpoint = %self.resource.name, version, "endpoint restored");
         Ok(())
     }
 
     pub async fn settle(&self) -> OpResult<EndpointStatusRow> {
-        let status = self.ctx.store.endpoint_status(&self.resource.name).await?;
-        if let Some(status) = &status {
-            self.restore(status).await?;
+        let status = self.status().await?;
+        if let Some(status) = &status
+            && let Err(error) = self.restore(status).await
+        {
+            // What served before may be beyond repair; what is asked for now must not wait for it.
+            tracing::warn!(endpoint = %self.resource.name, %error, "cannot load what served before");
         }
         let now = Situation {
             spec: self.spec()?,
@@ -70,9 +73,25 @@ impl Attempt<'_> {
         self.deploy(now, wanted).instrument(span).await
     }
 
+    /// The stored status, unless an endpoint of this name in another project left it: that one goes first.
+    async fn status(&self) -> OpResult<Option<EndpointStatusRow>> {
+        let name = &self.resource.name;
+        let status = self.ctx.store.endpoint_status(name).await?;
+        if status.as_ref().is_some_and(|s| s.project != self.resource.project) {
+            self.endpoints.remove(name);
+            self.ctx.store.delete_endpoint_status(name).await?;
+            return Ok(None);
+        }
+        Ok(status)
+    }
+
     fn spec(&self) -> OpResult<EndpointSpec> {
         serde_json::from_value(self.resource.spec.clone())
             .map_err(|e| OpError::internal(format!("the stored document of endpoint '{}' is not readable: {e}", self.resource.name)))
+    }
+
+    fn served(&self, model: &Name, version: u32) -> Served {
+        Served { endpoint: self.resource.name.clone(), model: model.clone(), version }
     }
 
     fn live(&self) -> Option<Arc<Live>> {
@@ -84,7 +103,7 @@ impl Attempt<'_> {
         let missing = missing(&now.spec);
         match now.live.clone() {
             Some(live) => {
-                let message = format!("{missing} Version {} keeps serving.", live.version);
+                let message = format!("{missing} Version {} keeps serving.", live.served.version);
                 self.write(now.record, EndpointState::Ready, Some(message), Some(live)).await
             }
             None => self.write(now.record, EndpointState::Pending, Some(missing), None).await,
@@ -93,12 +112,15 @@ impl Attempt<'_> {
 
     /// What is asked for serves already, perhaps under another version number.
     async fn keep(&self, mut now: Situation, wanted: &ModelVersionRow) -> OpResult<EndpointStatusRow> {
-        let same = |live: &Arc<Live>| live.version == wanted.version && live.model == now.spec.model;
+        let served = self.served(&now.spec.model, wanted.version);
         let live = match now.live.take() {
-            Some(live) if !same(&live) => Some(Arc::new(live.renumbered(now.spec.model.clone(), wanted.version))),
+            Some(live) if live.served != served => Some(Arc::new(live.renamed(served))),
             live => live,
         };
         now.record.refused = None;
+        if let Some(proof) = &mut now.record.proven {
+            proof.model = now.spec.model;
+        }
         self.write(now.record, EndpointState::Ready, None, live).await
     }
 
@@ -131,6 +153,7 @@ impl Attempt<'_> {
         let loaded = LoadedBundle::load(self.ctx, wanted.bundle).await?;
         let span = tracing::info_span!("endpoint.replay", bundle = %wanted.bundle);
         let report = replay(self.ctx, loaded.clone()).instrument(span).await?;
+        self.ctx.metrics.replayed(report.passed);
         tracing::info!(
             rows = report.rows,
             single_rows = report.single_rows,
@@ -149,8 +172,8 @@ impl Attempt<'_> {
         loaded: Arc<LoadedBundle>,
         report: ReplayReport,
     ) -> OpResult<EndpointStatusRow> {
-        let live = Live::start(self.resource.name.clone(), now.spec.model, wanted.version, loaded)?;
-        let proven = Proven { bundle: wanted.bundle, engines: now.engines, report };
+        let live = Live::start(self.served(&now.spec.model, wanted.version), loaded, self.endpoints)?;
+        let proven = Proven { model: now.spec.model, bundle: wanted.bundle, engines: now.engines, report };
         let record = ReplayRecord { proven: Some(proven), refused: None };
         tracing::info!(endpoint = %self.resource.name, version = wanted.version, "endpoint switched");
         self.write(record, EndpointState::Ready, None, Some(Arc::new(live))).await
@@ -164,7 +187,7 @@ impl Attempt<'_> {
         report: Option<ReplayReport>,
     ) -> OpResult<EndpointStatusRow> {
         let (state, rest) = match &now.live {
-            Some(live) => (EndpointState::Ready, format!("Version {} keeps serving.", live.version)),
+            Some(live) => (EndpointState::Ready, format!("Version {} keeps serving.", live.served.version)),
             None => (EndpointState::Refused, "Nothing serves.".to_owned()),
         };
         let message = format!("version {} of model '{}' is refused: {why}. {rest}", wanted.version, now.spec.model);
@@ -193,7 +216,7 @@ impl Attempt<'_> {
             project: self.resource.project.clone(),
             name: self.resource.name.clone(),
             state,
-            live_version: live.as_ref().map(|l| l.version),
+            live_version: live.as_ref().map(|l| l.served.version),
             live_bundle: live.as_ref().map(|l| l.loaded().digest()),
             message: message.clone(),
             replay: record.write(),

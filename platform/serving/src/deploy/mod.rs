@@ -8,8 +8,10 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use tiegel_context::{Ctx, OpError, OpResult};
+use tiegel_jobs::{ReconcileError, Reconciler};
 use tiegel_store::{EndpointStatusRow, ResourceRow};
 use tiegel_types::{Kind, Name};
 
@@ -25,6 +27,17 @@ pub struct EndpointReconciler {
     ctx: Ctx,
     endpoints: Endpoints,
     turns: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+#[async_trait]
+impl Reconciler for EndpointReconciler {
+    fn name(&self) -> &'static str {
+        "endpoints"
+    }
+
+    async fn reconcile(&self) -> Result<(), ReconcileError> {
+        Ok(self.reconcile_all().await?)
+    }
 }
 
 impl EndpointReconciler {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tiegel_context::Context;
-use tiegel_types::Digest;
+use tiegel_types::{Digest, Name};
 
 use crate::replay::ReplayReport;
 
@@ -17,6 +17,7 @@ pub struct ReplayRecord {
 /// A bundle whose replay passed. Bundles are content-addressed, so it holds for as long as the engines are the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proven {
+    pub model: Name,
     pub bundle: Digest,
     pub engines: String,
     pub report: ReplayReport,
@@ -44,8 +45,9 @@ impl ReplayRecord {
         serde_json::to_value(self).ok()
     }
 
-    pub fn proves(&self, bundle: &Digest, engines: &str) -> bool {
-        self.proven.as_ref().is_some_and(|p| p.bundle == *bundle && p.engines == engines)
+    /// The proof of a bundle, where it holds for these engines.
+    pub fn proof(&self, bundle: &Digest, engines: &str) -> Option<&Proven> {
+        self.proven.as_ref().filter(|p| p.bundle == *bundle && p.engines == engines)
     }
 
     pub fn refuses(&self, bundle: &Digest, spec: &Digest, engines: &str) -> bool {

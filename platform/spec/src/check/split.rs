@@ -1,5 +1,3 @@
-use std::fmt::Write as _;
-
 use super::training::Range;
 use super::{Checker, NO_HINT, meant};
 use crate::field::FieldPath;
@@ -49,8 +47,7 @@ impl Checker<'_> {
         if let (Some(validation), Some(test)) = (validation_from, test_from)
             && validation >= test
         {
-            let mut message = String::from("validation must start before test");
-            let _ = write!(message, ", which starts at {}", by.test_from);
+            let message = format!("validation must start before test, which starts at {}", by.test_from);
             self.error(&at.field("validationFrom"), message, NO_HINT);
         }
     }

@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use tiegel_types::Ordering;
 use tiegel_types::limits::PLUGIN_CONFIG_BYTES_MAX;
 
@@ -30,11 +32,11 @@ impl Checker<'_> {
         }
         if let Some(RetrySpec { max, backoff_ms }) = &step.retry {
             let at = at.field("retry");
-            self.within(&at.field("max"), u64::from(*max), u64::from(RETRIES_MAX));
-            self.within(&at.field("backoffMs"), *backoff_ms, BACKOFF_MS_MAX);
+            self.within(&at.field("max"), u64::from(*max), 0..=u64::from(RETRIES_MAX));
+            self.within(&at.field("backoffMs"), *backoff_ms, 0..=BACKOFF_MS_MAX);
         }
         if let Some(seconds) = step.timeout_seconds {
-            self.within(&at.field("timeoutSeconds"), seconds, TIMEOUT_SECONDS_MAX);
+            self.within(&at.field("timeoutSeconds"), seconds, 1..=TIMEOUT_SECONDS_MAX);
         }
     }
 
@@ -104,9 +106,10 @@ impl Checker<'_> {
         }
     }
 
-    fn within(&mut self, at: &FieldPath, value: u64, max: u64) {
-        if !(1..=max).contains(&value) {
-            self.error(at, format!("{value} is out of range"), format!("use 1 to {max}").as_str());
+    fn within(&mut self, at: &FieldPath, value: u64, range: RangeInclusive<u64>) {
+        if !range.contains(&value) {
+            let hint = format!("use {} to {}", range.start(), range.end());
+            self.error(at, format!("{value} is out of range"), hint.as_str());
         }
     }
 }

@@ -57,7 +57,8 @@ fn rows(connection: &mut Connection, args: &BenchArgs) -> Result<Vec<Value>> {
     let names: Vec<&str> = inputs.iter().filter_map(|input| input["name"].as_str()).collect();
     let path = format!("/api/v1/projects/default/datasets/{}/rows?limit={DISTINCT_ROWS}", args.rows_of);
     let answer = connection.json("GET", &path, None)?;
-    let stored = answer.as_array().or_else(|| answer["rows"].as_array()).context("the table's rows are no JSON list")?;
+    let stored =
+        answer.as_array().or_else(|| answer["rows"].as_array()).context("the table's rows are no JSON list")?;
     let cut = |row: &Value| {
         let wanted = names.iter().map(|name| ((*name).to_owned(), row[*name].clone()));
         Value::Object(wanted.collect::<Map<_, _>>())

@@ -15,7 +15,11 @@ use super::Finding;
 pub const LIST_NAME: &str = "released.txt";
 
 pub const FROZEN_SETS: [FrozenSet; 2] = [
-    FrozenSet { folder: "sdk/wit", extension: "wit", instead: "add the change as a new version folder beside this one" },
+    FrozenSet {
+        folder: "sdk/wit",
+        extension: "wit",
+        instead: "add the change as a new version folder beside this one",
+    },
     FrozenSet { folder: "platform/store/migrations", extension: "sql", instead: "add a new migration after it" },
 ];
 
@@ -82,8 +86,11 @@ fn compare(set: &FrozenSet, recorded: &Digests, present: &Digests) -> Vec<Findin
     for (name, digest) in recorded {
         match present.get(name) {
             Some(now) if now == digest => {}
-            Some(_) => findings.push(finding(file(name), format!("it is released and must not change: {}", set.instead))),
-            None => findings.push(finding(set.list_path(), format!("'{name}' is released and must not go away: restore it"))),
+            Some(_) => {
+                findings.push(finding(file(name), format!("it is released and must not change: {}", set.instead)))
+            }
+            None => findings
+                .push(finding(set.list_path(), format!("'{name}' is released and must not go away: restore it"))),
         }
     }
     for name in present.keys().filter(|name| !recorded.contains_key(*name)) {
@@ -110,7 +117,9 @@ mod tests {
         let found = advice(&[("sqlite/0001.sql", "aa")], &[("sqlite/0001.sql", "bb")]);
         assert_eq!(
             found,
-            ["platform/store/migrations/sqlite/0001.sql:1: frozen-file: it is released and must not change: add a new migration after it"]
+            [
+                "platform/store/migrations/sqlite/0001.sql:1: frozen-file: it is released and must not change: add a new migration after it"
+            ]
         );
     }
 

@@ -38,7 +38,8 @@ fn functions(source: &str) -> Vec<Function> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {
         let starts_word = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '#');
-        let name: String = code[at + 3..].trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name: String =
+            code[at + 3..].trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         if !starts_word || name.is_empty() {
             continue;
         }

@@ -199,7 +199,9 @@ mod tests {
         let message = rules("pipeline", &["tiegel-wasm"]);
         assert_eq!(
             message,
-            ["dependency-direction: 'pipeline' must not name 'wasm': take the trait from 'engine'; the server joins them"]
+            [
+                "dependency-direction: 'pipeline' must not name 'wasm': take the trait from 'engine'; the server joins them"
+            ]
         );
         assert!(!is_allowed("query", "tiegel-wasm"));
         assert!(!is_allowed("model", "tiegel-store"));

@@ -10,7 +10,8 @@ const DEPENDENCY_TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build
 const WITH_DOCTESTS: &str = "sdk/rust/Cargo.toml";
 
 pub fn check(files: &[TextFile]) -> Vec<Finding> {
-    let is_member = |f: &&TextFile| f.path.ends_with("Cargo.toml") && !ROOTS.contains(&f.path.to_str().unwrap_or_default());
+    let is_member =
+        |f: &&TextFile| f.path.ends_with("Cargo.toml") && !ROOTS.contains(&f.path.to_str().unwrap_or_default());
     files.iter().filter(is_member).flat_map(check_manifest).collect()
 }
 
@@ -60,8 +61,13 @@ fn doctest(file: &TextFile, manifest: &Table) -> Option<Finding> {
     let is_off = manifest.get("lib").and_then(|lib| lib.get("doctest")).and_then(Value::as_bool) == Some(false);
     let is_bin_only = manifest.contains_key("bin") && !manifest.contains_key("lib");
     let is_free = file.path.ends_with(WITH_DOCTESTS) || file.path.starts_with("plugins");
-    (!is_off && !is_bin_only && !is_free)
-        .then(|| file.finding(1, "doctest", format!("add [lib] doctest = false, and write a test where {} would have one", lib.display())))
+    (!is_off && !is_bin_only && !is_free).then(|| {
+        file.finding(
+            1,
+            "doctest",
+            format!("add [lib] doctest = false, and write a test where {} would have one", lib.display()),
+        )
+    })
 }
 
 /// Versions, paths and features are said once, in the root.
@@ -102,7 +108,8 @@ mod tests {
 
     #[test]
     fn versions_outside_the_root_are_refused_with_their_line() {
-        let text = GOOD.replace("serde.workspace = true", "serde = \"1\"\n\n[dev-dependencies]\nfoo = { path = \"../foo\" }");
+        let text =
+            GOOD.replace("serde.workspace = true", "serde = \"1\"\n\n[dev-dependencies]\nfoo = { path = \"../foo\" }");
         assert_eq!(rules("platform/store/Cargo.toml", &text), [(9, "version-in-root"), (12, "version-in-root")]);
     }
 

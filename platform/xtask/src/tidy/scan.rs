@@ -82,7 +82,8 @@ fn raw_string_end(chars: &[char], from: usize) -> Option<usize> {
     if chars.get(open) != Some(&'"') {
         return None;
     }
-    let closes = |&i: &usize| chars[i] == '"' && chars[i + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes;
+    let closes =
+        |&i: &usize| chars[i] == '"' && chars[i + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes;
     Some((open + 1..chars.len()).find(closes).map_or(chars.len(), |i| i + 1 + hashes))
 }
 

@@ -101,7 +101,9 @@ fn environment(file: &TextFile) -> Vec<Finding> {
     let lines = code.lines().enumerate().take_while(|(_, line)| line.trim() != "#[cfg(test)]");
     lines
         .filter(|(_, line)| line.contains("env::var"))
-        .map(|(i, _)| file.finding(i + 1, "environment", "only tiegel-config reads the environment: add a field to its Config"))
+        .map(|(i, _)| {
+            file.finding(i + 1, "environment", "only tiegel-config reads the environment: add a field to its Config")
+        })
         .collect()
 }
 
@@ -151,7 +153,10 @@ mod tests {
     #[test]
     fn marks_in_strings_and_comments_of_rust_are_no_marks() {
         assert_eq!(rules("a.rs", "// about dbg!(x)\nlet a = \"#[allow(\";\n"), []);
-        assert_eq!(rules("a.rs", "    dbg!(x);\n#[allow(dead_code)]\n"), [(1, "forbidden-mark"), (2, "forbidden-mark")]);
+        assert_eq!(
+            rules("a.rs", "    dbg!(x);\n#[allow(dead_code)]\n"),
+            [(1, "forbidden-mark"), (2, "forbidden-mark")]
+        );
     }
 
     #[test]

@@ -1,0 +1,99 @@
+# Each target installs what it needs and is missing. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET_DIR)/release/tiegel
+DEBUG := $(TARGET_DIR)/debug/tiegel
+PLUGINS := standardize one-hot calendar impute
+PYTHON := .venv/bin/python
+
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+PLUGIN_SOURCES := $(shell find plugins sdk/rust sdk/wit -name target -prune -o -name dist -prune -o -type f -print)
+
+.PHONY: help demo demo-stop test soak build web plugins fmt bench python \
+	test-tidy test-format test-lint test-web test-plugins test-rust test-clients test-generated
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: build plugins ## from raw flights to a served model, at http://127.0.0.1:8484
+	@TIEGEL=$(abspath $(RELEASE)) deploy/examples/flights/demo.sh start
+
+demo-stop: ## end the demo's server; its data stays
+	@deploy/examples/flights/demo.sh stop
+
+build: web ## the release binary, with the web page in it
+	cargo build --release --package tiegel-server --bin tiegel
+
+web: web/dist/index.html ## the web page, into web/dist
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+plugins: plugins/dist/.built ## the first-party plugins, into plugins/dist
+
+plugins/dist/.built: $(PLUGIN_SOURCES)
+	@.ci/setup guest
+	plugins/build.sh
+	@touch $@
+
+python: ## the Python clients that the tests use, in .venv
+	@.ci/setup python
+
+fmt: ## format everything
+	cargo fmt --all
+	cargo fmt --all --manifest-path plugins/Cargo.toml
+	@if [ -d web/node_modules ]; then cd web && npm run --silent fix; fi
+
+bench: build plugins ## measure start, predictions, steps and the plugin host
+	cargo xtask bench all --bin $(abspath $(RELEASE))
+
+test: test-tidy test-format test-web test-plugins test-lint test-rust test-generated test-clients ## all checks and tests, with short loads
+
+test-tidy:
+	cargo xtask tidy
+
+test-format:
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path plugins/Cargo.toml
+
+test-web: web
+	cd web && npm run --silent check
+	cd web && npm test --silent
+
+test-plugins: plugins
+	cargo test --workspace --quiet --manifest-path plugins/Cargo.toml
+
+test-lint:
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# The whole workspace at once, so that the tests, the binary they start and the linter agree on every feature.
+test-rust: plugins
+	@.ci/setup postgres
+	cargo build --workspace --bins
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --workspace; \
+	else \
+		cargo test --workspace --all-targets --no-fail-fast; \
+	fi
+	cargo test --doc --package tiegel-plugin
+
+test-generated: web
+	cargo xtask gen --check --bin $(abspath $(DEBUG))
+
+test-clients: python plugins
+	TIEGEL=$(abspath $(DEBUG)) $(PYTHON) -m pytest -q tests/clients
+
+soak: web plugins ## the long loads: kills, floods and replays in full
+	@.ci/setup postgres
+	cargo build --workspace --bins
+	TIEGEL_SOAK=1 cargo test --package tiegel-tests --test e2e -- --nocapture

@@ -1,0 +1,99 @@
+//! Blobs in a folder of this machine, synced to disk before they are acknowledged. All of it blocks.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use tiegel_types::Digest;
+
+use crate::{BlobError, Result};
+
+/// Beside the blobs, so that a finished file can be renamed into place.
+const SCRATCH: &str = ".scratch";
+/// Read-only: a blob never changes.
+const BLOB_MODE: u32 = 0o444;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder and, once for all, its 256 subfolders, so that a write has one parent to sync.
+    pub fn open(root: &Path) -> Result<Self> {
+        let make = |path: &Path| std::fs::create_dir_all(path).map_err(BlobError::io(path));
+        make(root)?;
+        let root = root.canonicalize().map_err(BlobError::io(root))?;
+        make(&root.join(SCRATCH))?;
+        let blobs = root.join("sha256");
+        if !blobs.join("ff").exists() {
+            for first in 0..=u8::MAX {
+                make(&blobs.join(format!("{first:02x}")))?;
+            }
+            sync_folder(&blobs).and_then(|()| sync_folder(&root)).map_err(BlobError::io(&root))?;
+        }
+        Ok(Self { root })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join(SCRATCH)
+    }
+
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        self.root.join(digest.blob_path())
+    }
+
+    /// Whether the blob is there, and then for good: another writer may not have synced its name yet.
+    pub fn has(&self, digest: &Digest) -> Result<bool> {
+        let path = self.path(digest);
+        if !path.exists() {
+            return Ok(false);
+        }
+        sync_parent(&path).map_err(BlobError::io(&path))?;
+        Ok(true)
+    }
+
+    /// Makes a finished file in the scratch folder the blob.
+    pub fn place(&self, file: NamedTempFile, digest: &Digest) -> Result<()> {
+        let path = self.path(digest);
+        let place = || {
+            file.as_file().set_permissions(Permissions::from_mode(BLOB_MODE))?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            sync_parent(&path)
+        };
+        place().map_err(BlobError::io(&path))
+    }
+
+    /// Gives a file its blob name as well, without a copy. Answers false where the file is on another file system.
+    pub fn link(&self, file: &Path, digest: &Digest) -> Result<bool> {
+        let path = self.path(digest);
+        let link = || {
+            let source = File::open(file)?;
+            source.set_permissions(Permissions::from_mode(BLOB_MODE))?;
+            source.sync_all()?;
+            match std::fs::hard_link(file, &path) {
+                Ok(()) => sync_parent(&path).map(|()| true),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => sync_parent(&path).map(|()| true),
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        link().map_err(BlobError::io(&path))
+    }
+}
+
+/// A new name is on disk once its folder is synced.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

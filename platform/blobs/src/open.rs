@@ -1,0 +1,99 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use tempfile::TempDir;
+use tiegel_types::Digest;
+
+use crate::folder::Folder;
+use crate::location::{Location, Options, check_options};
+use crate::{BlobError, Result};
+
+/// The blob store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    objects: Arc<dyn ObjectStore>,
+    /// Where the store is a folder of this machine; then writes go around `objects`, which does not sync to disk.
+    folder: Option<Folder>,
+    scratch: PathBuf,
+    options: Options,
+    _own_scratch: Option<TempDir>,
+}
+
+impl Blobs {
+    /// Opens a folder, made where it is missing, or a URL: `file://`, `s3://bucket/prefix`, `gs://`, `az://`,
+    /// `memory:///`. Credentials come from `options`, in object_store's names, and nowhere else; they also serve
+    /// [`Blobs::import_url`].
+    pub fn open(url_or_path: &str, options: Vec<(String, String)>) -> Result<Blobs> {
+        check_options(&options)?;
+        match Location::parse(url_or_path)? {
+            Location::Folder(path) => {
+                let folder = Folder::open(&path)?;
+                let objects = Arc::new(LocalFileSystem::new_with_prefix(folder.root())?);
+                let scratch = folder.scratch();
+                Ok(Self(Arc::new(Inner { objects, folder: Some(folder), scratch, options, _own_scratch: None })))
+            }
+            Location::Remote(url) => {
+                let known = options.iter().map(|(key, value)| (key, value.clone()));
+                let (objects, prefix) = object_store::parse_url_opts(&url, known)?;
+                let objects: Arc<dyn ObjectStore> = if prefix.as_ref().is_empty() {
+                    objects.into()
+                } else {
+                    Arc::new(PrefixStore::new(objects, prefix))
+                };
+                let own = tempfile::Builder::new().prefix("tiegel-").tempdir();
+                let own = own.map_err(BlobError::io(std::path::Path::new("a folder for scratch files")))?;
+                let scratch = own.path().to_owned();
+                Ok(Self(Arc::new(Inner { objects, folder: None, scratch, options, _own_scratch: Some(own) })))
+            }
+        }
+    }
+
+    /// The objects, whose root is the blobs' root: a blob is at its [`Digest::blob_path`].
+    pub fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.0.objects)
+    }
+
+    /// A new folder for an operation's files, removed when dropped; beside the blobs where they are in a folder, so
+    /// that [`Blobs::put_file`] need not copy.
+    pub fn scratch_dir(&self) -> Result<TempDir> {
+        tempfile::Builder::new().prefix("op-").tempdir_in(&self.0.scratch).map_err(BlobError::io(&self.0.scratch))
+    }
+
+    /// Removes the scratch files that a killed process left. For start-up, before any other use.
+    pub fn clear_scratch(&self) -> Result<()> {
+        let entries = std::fs::read_dir(&self.0.scratch).map_err(BlobError::io(&self.0.scratch))?;
+        for entry in entries {
+            let path = entry.map_err(BlobError::io(&self.0.scratch))?.path();
+            let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.map_err(BlobError::io(&path))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Folder> {
+        self.0.folder.as_ref()
+    }
+
+    pub(crate) fn objects(&self) -> &dyn ObjectStore {
+        self.0.objects.as_ref()
+    }
+
+    pub(crate) fn scratch(&self) -> &std::path::Path {
+        &self.0.scratch
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    pub(crate) fn object_path(digest: &Digest) -> Path {
+        Path::from(digest.blob_path())
+    }
+}

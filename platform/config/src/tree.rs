@@ -1,0 +1,146 @@
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tiegel_types::limits;
+
+use crate::Secret;
+
+/// Everything an operator can set. As environment variables: `TIEGEL_` and the key in capitals, `__` between levels, such
+/// as `TIEGEL_QUERY__ROWS_MAX=1000`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port. Beyond loopback it needs `admin_token`.
+    pub listen: SocketAddr,
+    /// Where the database, blobs and compiled plugins lie unless they are elsewhere.
+    pub data_dir: PathBuf,
+    /// `postgres://user:password@host/database`; SQLite in `data_dir` where it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<Secret>,
+    /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`; a folder in `data_dir` where it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blobs_url: Option<String>,
+    /// Credentials and settings of the blob store, such as `aws_access_key_id`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub blob_options: BTreeMap<String, Secret>,
+    /// Asked of every request but `/health/*`, at least 16 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_token: Option<Secret>,
+    /// Host names under which the server is reached, besides localhost.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may change state, besides the server's own.
+    pub allowed_origins: Vec<String>,
+    /// Folders that `file://` sources may read.
+    pub source_roots: Vec<PathBuf>,
+    /// Threads for requests and for computing; one per core where it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// `cpu`, `cuda:N` or `auto`.
+    pub device: String,
+    pub query: QueryConfig,
+    pub plugins: PluginsConfig,
+    pub jobs: JobsConfig,
+    pub telemetry: TelemetryConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8484)),
+            data_dir: PathBuf::from("./tiegel-data"),
+            database_url: None,
+            blobs_url: None,
+            blob_options: BTreeMap::new(),
+            admin_token: None,
+            allowed_hosts: vec![],
+            allowed_origins: vec![],
+            source_roots: vec![],
+            threads: None,
+            device: "auto".to_owned(),
+            query: QueryConfig::default(),
+            plugins: PluginsConfig::default(),
+            jobs: JobsConfig::default(),
+            telemetry: TelemetryConfig::default(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueryConfig {
+    /// Bytes that all queries and steps together may hold in memory; then they spill to disk.
+    pub memory_bytes_max: usize,
+    /// Rows that one exploring query answers.
+    pub rows_max: usize,
+    pub seconds_max: u64,
+}
+
+impl Default for QueryConfig {
+    fn default() -> Self {
+        Self { memory_bytes_max: 2 << 30, rows_max: limits::QUERY_ROWS_MAX, seconds_max: limits::QUERY_SECONDS_MAX }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginsConfig {
+    /// Linear memory of one instance.
+    pub memory_bytes_max: usize,
+    /// One call in a pipeline.
+    pub call_ms_max: u64,
+    /// Instances alive at once, of all plugins.
+    pub instances_max: usize,
+}
+
+impl Default for PluginsConfig {
+    fn default() -> Self {
+        Self {
+            memory_bytes_max: limits::PLUGIN_MEMORY_BYTES_MAX,
+            call_ms_max: limits::PLUGIN_CALL_MS_MAX,
+            instances_max: 64,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct JobsConfig {
+    /// Jobs that run at once on this node.
+    pub workers: usize,
+}
+
+impl Default for JobsConfig {
+    fn default() -> Self {
+        Self { workers: 1 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetryConfig {
+    /// Log directives such as `info,tiegel_query=debug`.
+    pub log: String,
+    pub log_format: LogFormat,
+    /// Where traces go: OTLP over HTTP, such as `http://127.0.0.1:4318`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<String>,
+    /// Share of traces that are exported, 0 to 1.
+    pub sample_ratio: f64,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { log: "info".to_owned(), log_format: LogFormat::Text, otlp_endpoint: None, sample_ratio: 1.0 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    /// One JSON object a line.
+    Json,
+}

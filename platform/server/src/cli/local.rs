@@ -1,0 +1,99 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use tiegel_config::{Config, Overrides};
+use tiegel_telemetry::TelemetryConfig;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output;
+use crate::Server;
+
+#[derive(Args)]
+pub struct Serve {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Address and port to listen on.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Where the server keeps its data.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// `postgres://…`, instead of SQLite in the data folder.
+    #[arg(long)]
+    database_url: Option<String>,
+}
+
+#[derive(Args)]
+pub struct ConfigFile {
+    /// A TOML file; the environment (TIEGEL_*) and flags go before it.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum ConfigAction {
+    /// Check the configuration and say what is wrong with it.
+    Check(ConfigFile),
+    /// Print the configuration in force, secrets hidden.
+    Show(ConfigFile),
+    /// Print its JSON Schema.
+    Schema,
+}
+
+fn load(file: &ConfigFile, overrides: Overrides) -> anyhow::Result<Config> {
+    Ok(Config::load_from_process(file.config.as_deref(), overrides)?)
+}
+
+pub fn config(action: ConfigAction) -> anyhow::Result<ExitCode> {
+    match action {
+        ConfigAction::Check(file) => {
+            load(&file, Overrides::default())?;
+            println!("the configuration is valid");
+            Ok(ExitCode::SUCCESS)
+        }
+        ConfigAction::Show(file) => {
+            print!("{}", load(&file, Overrides::default())?.redacted_toml());
+            Ok(ExitCode::SUCCESS)
+        }
+        ConfigAction::Schema => output::json(&Config::json_schema()),
+    }
+}
+
+pub fn serve(args: Serve) -> anyhow::Result<ExitCode> {
+    let Serve { config, listen, data_dir, database_url } = args;
+    let config = load(&config, Overrides { listen, data_dir, database_url })?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = config.threads {
+        runtime.worker_threads(threads.max(1));
+    }
+    let runtime = runtime.enable_all().build()?;
+    let clean = runtime.block_on(run(&config))?;
+    let tasks = runtime.metrics().num_alive_tasks();
+    if tasks > 0 {
+        eprintln!("error: {tasks} background tasks were left running");
+    }
+    Ok(if clean && tasks == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Serves until SIGTERM or SIGINT.
+async fn run(config: &Config) -> anyhow::Result<bool> {
+    let telemetry = TelemetryConfig {
+        filter: config.telemetry.log.clone(),
+        json: config.telemetry.log_format == tiegel_config::LogFormat::Json,
+        otlp_endpoint: config.telemetry.otlp_endpoint.as_ref().map(ToString::to_string),
+        sample_ratio: config.telemetry.sample_ratio,
+        service_version: env!("CARGO_PKG_VERSION"),
+    };
+    let _telemetry = tiegel_telemetry::init(&telemetry)?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let server = Server::start(config).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for SIGINT")?,
+    }
+    tracing::info!("stopping");
+    Ok(server.shutdown().await)
+}

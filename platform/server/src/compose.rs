@@ -1,0 +1,80 @@
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use tiegel_blobs::Blobs;
+use tiegel_config::Config;
+use tiegel_context::{Context, Ctx};
+use tiegel_engine::{PluginHost, PluginLimits};
+use tiegel_jobs::{SystemClock, Wake};
+use tiegel_model::{CandleEngine, ModelConfig};
+use tiegel_query::{QueryConfig, QueryEngine};
+use tiegel_store::Store;
+use tiegel_telemetry::Metrics;
+use tiegel_types::limits;
+use tiegel_wasm::{HostConfig, WasmHost};
+use uuid::Uuid;
+
+/// Joins store, blobs and engines.
+pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
+    let data_dir = std::path::absolute(&config.data_dir)?;
+    let store = Store::open(&database_url(config, &data_dir)).await.context("cannot open the metadata database")?;
+    let blobs = open_blobs(config, &data_dir)?;
+    let plugins = plugin_host(config, &data_dir)?;
+    let query = QueryConfig {
+        memory_bytes_max: config.query.memory_bytes_max,
+        spill_dir: data_dir.join("spill"),
+        partitions: threads(config),
+    };
+    let tables = QueryEngine::new(query, blobs.object_store(), plugins.clone()).context("cannot start the table engine")?;
+    let model = ModelConfig { threads: config.threads.unwrap_or(0), device: config.device.clone() };
+    let models = CandleEngine::new(&model).context("cannot start the model engine")?;
+    let seed = Uuid::new_v4();
+    let mut seed_bytes = [0; 32];
+    seed_bytes[..16].copy_from_slice(seed.as_bytes());
+    seed_bytes[16..].copy_from_slice(Uuid::new_v4().as_bytes());
+    Ok(Arc::new(Context {
+        store,
+        blobs,
+        clock: Arc::new(SystemClock),
+        tables: Arc::new(tables),
+        plugins,
+        models: Arc::new(models),
+        metrics: Arc::new(Metrics::default()),
+        plugin_limits: PluginLimits {
+            call: Duration::from_millis(config.plugins.call_ms_max),
+            memory_bytes_max: config.plugins.memory_bytes_max,
+            output_bytes_max: limits::PLUGIN_OUTPUT_BYTES_MAX,
+        },
+        wake: Wake::new(),
+        rng: Mutex::new(ChaCha20Rng::from_seed(seed_bytes)),
+    }))
+}
+
+fn threads(config: &Config) -> usize {
+    config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, |n| n.get()))
+}
+
+fn database_url(config: &Config, data_dir: &Path) -> String {
+    match &config.database_url {
+        Some(url) => url.expose().to_owned(),
+        None => format!("sqlite://{}", data_dir.join("tiegel.db").display()),
+    }
+}
+
+fn open_blobs(config: &Config, data_dir: &Path) -> anyhow::Result<Blobs> {
+    let place = config.blobs_url.clone().unwrap_or_else(|| data_dir.join("blobs").display().to_string());
+    let options = config.blob_options.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())).collect();
+    let blobs = Blobs::open(&place, options).with_context(|| format!("cannot open the blob store {place}"))?;
+    // What an interrupted write left.
+    blobs.clear_scratch().context("cannot clear the scratch folder")?;
+    Ok(blobs)
+}
+
+fn plugin_host(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn PluginHost>> {
+    let host = HostConfig { instances_max: config.plugins.instances_max, ..HostConfig::new(data_dir.join("plugins")) };
+    Ok(Arc::new(WasmHost::new(&host).context("cannot start the plugin host")?))
+}

@@ -1,0 +1,195 @@
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tiegel_engine::{Binding, FaultKind, PluginFailure, PluginLimits, State};
+use tiegel_types::{Digest, Hasher, PluginDescriptor, Schema, limits};
+use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::bindings::Estimator;
+use crate::cache::Cache;
+use crate::component::{self, Code};
+use crate::descriptor::lift_descriptor;
+use crate::engine::{self, HostConfig, Ticker};
+use crate::fault::{bad_output, fault};
+use crate::guest::Guest;
+use crate::host::HostError;
+use crate::instance::{Instance, Terms};
+use crate::slots::{Slot, Slots};
+use crate::text;
+
+/// Components whose code stays mapped; the one used longest ago makes room.
+const COMPONENTS_LOADED_MAX: usize = 256;
+
+/// A component that is ready to be instantiated, and what it says of itself.
+pub struct Plugin {
+    pub digest: Digest,
+    pub descriptor: PluginDescriptor,
+    code: Code,
+}
+
+/// What all instances share.
+pub struct Core {
+    pub slots: Arc<Slots>,
+    pub invocations_max: u32,
+    engine: Engine,
+    linker: Linker<Guest>,
+    cache: Cache,
+    /// The last used one last.
+    loaded: Mutex<Vec<Arc<Plugin>>>,
+    /// One compilation at a time: Cranelift uses all cores by itself.
+    compiling: Mutex<()>,
+    _ticker: Ticker,
+}
+
+/// What makes the difference between two instances of one binding.
+pub struct Purpose<'a> {
+    /// The target is shown to a plugin that fits, never to one that transforms.
+    pub fitting: bool,
+    pub state: Option<&'a State>,
+    /// Names the random numbers: a chunk's number, or where there is none, a word.
+    pub seed: &'a [u8],
+}
+
+impl Core {
+    pub fn new(config: &HostConfig) -> Result<Self, HostError> {
+        let engine = engine::engine(config.instances_max).map_err(|e| HostError::Engine(format!("{e:#}")))?;
+        let mut linker = Linker::new(&engine);
+        Estimator::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)
+            .map_err(|e| HostError::Engine(format!("{e:#}")))?;
+        let cache_error = |source| HostError::Cache { dir: config.cache_dir.clone(), source };
+        Ok(Self {
+            slots: Slots::new(config.instances_max, config.instance_wait),
+            invocations_max: config.invocations_max,
+            cache: Cache::open(&config.cache_dir, &engine).map_err(cache_error)?,
+            _ticker: Ticker::start(&engine).map_err(HostError::Thread)?,
+            loaded: Mutex::default(),
+            compiling: Mutex::default(),
+            engine,
+            linker,
+        })
+    }
+
+    /// Compiles a component unless its code is at hand.
+    pub fn install(&self, wasm: &[u8]) -> Result<Arc<Plugin>, PluginFailure> {
+        let digest = Digest::of(wasm);
+        let label = digest.short();
+        let not_a_plugin = |why: String| fault(&label, FaultKind::NotAPlugin, why);
+        if wasm.len() > limits::PLUGIN_BYTES_MAX {
+            let max = text::size(limits::PLUGIN_BYTES_MAX);
+            return Err(not_a_plugin(format!("it has {} bytes; at most {max} are allowed", wasm.len())));
+        }
+        component::inspect(wasm).map_err(not_a_plugin)?;
+        let _one_at_a_time = self.compiling.lock();
+        if let Some(plugin) = self.plugin(&digest) {
+            return Ok(plugin);
+        }
+        let _span = tracing::info_span!("plugin.compile", plugin = label, bytes = wasm.len()).entered();
+        let compiled = self.engine.precompile_component(wasm).map_err(|error| not_a_plugin(compile_message(&error)))?;
+        let stored = self.cache.store(&digest, &compiled);
+        stored.map_err(|error| fault(&label, FaultKind::Host, format!("its code cannot be stored: {error}")))?;
+        let loaded = self.cache.load(&self.engine, &digest);
+        let component = loaded.ok_or_else(|| fault(&label, FaultKind::Host, "its stored code cannot be read back"))?;
+        self.open(digest, component)
+    }
+
+    /// A component whose compiled code is in memory or on disk. Never compiles.
+    pub fn plugin(&self, digest: &Digest) -> Option<Arc<Plugin>> {
+        if let Some(plugin) = self.recall(digest) {
+            return Some(plugin);
+        }
+        let component = self.cache.load(&self.engine, digest)?;
+        let opened = self.open(*digest, component);
+        opened.inspect_err(|error| tracing::warn!(%error, "an installed plugin does not start")).ok()
+    }
+
+    /// The component of a binding.
+    pub fn require(&self, binding: &Binding) -> Result<Arc<Plugin>, PluginFailure> {
+        self.plugin(&binding.image.digest).ok_or_else(|| {
+            let message = format!("its code ({}) is not installed on this server", binding.image.digest.short());
+            fault(&binding.image.label, FaultKind::Host, message)
+        })
+    }
+
+    /// A slot for one more instance, waited for.
+    pub fn room(&self, label: &str) -> Result<Slot, PluginFailure> {
+        self.slots.room().ok_or_else(|| self.saturated(label))
+    }
+
+    pub fn saturated(&self, label: &str) -> PluginFailure {
+        let (max, seconds) = (self.slots.max(), self.slots.wait().as_secs());
+        fault(label, FaultKind::Host, format!("all {max} plugin instances of this server were busy for {seconds} s"))
+    }
+
+    /// An instance that is configured and holds its state; with its output columns, where they are known.
+    pub fn bind(
+        &self,
+        plugin: &Plugin,
+        binding: &Binding,
+        purpose: &Purpose<'_>,
+        slot: Slot,
+    ) -> Result<(Instance, Option<Schema>), PluginFailure> {
+        let Purpose { fitting, state, seed } = purpose;
+        let label = binding.image.label.as_str();
+        let config = binding.config.to_string();
+        if config.len() > limits::PLUGIN_CONFIG_BYTES_MAX {
+            let max = text::size(limits::PLUGIN_CONFIG_BYTES_MAX);
+            return Err(fault(label, FaultKind::Host, format!("its config is larger than {max}")));
+        }
+        let seed = seed_of(&plugin.digest, &binding.config, seed);
+        let terms = Terms { label, limits: &binding.limits, seed, row_wise: plugin.descriptor.row_wise };
+        let mut instance = Instance::new(&plugin.code, &terms, slot)?;
+        let target = binding.target.as_ref().filter(|_| *fitting);
+        let declared = instance.configure(&config, &binding.input, target)?;
+        let Some(state) = state else { return Ok((instance, declared)) };
+        let output = instance.load(state)?;
+        if declared.is_some_and(|declared| declared != output) {
+            return Err(bad_output(label, "load declares other output columns than configure"));
+        }
+        Ok((instance, Some(output)))
+    }
+
+    fn open(&self, digest: Digest, component: Component) -> Result<Arc<Plugin>, PluginFailure> {
+        let label = digest.short();
+        let not_a_plugin = |error: wasmtime::Error| fault(&label, FaultKind::NotAPlugin, compile_message(&error));
+        let code = self.linker.instantiate_pre(&component).and_then(Code::new).map_err(not_a_plugin)?;
+        let limits = PluginLimits::default();
+        let terms = Terms { label: &label, limits: &limits, seed: [0; 32], row_wise: true };
+        let said = Instance::new(&code, &terms, self.room(&label)?)?.describe()?;
+        let descriptor = lift_descriptor(&label, said, code.fitter.is_some())?;
+        let plugin = Arc::new(Plugin { digest, descriptor, code });
+        self.remember(&plugin);
+        Ok(plugin)
+    }
+
+    fn recall(&self, digest: &Digest) -> Option<Arc<Plugin>> {
+        let mut loaded = self.loaded.lock();
+        let index = loaded.iter().position(|plugin| plugin.digest == *digest)?;
+        let plugin = loaded.remove(index);
+        loaded.push(Arc::clone(&plugin));
+        Some(plugin)
+    }
+
+    fn remember(&self, plugin: &Arc<Plugin>) {
+        let mut loaded = self.loaded.lock();
+        loaded.retain(|other| other.digest != plugin.digest);
+        if loaded.len() >= COMPONENTS_LOADED_MAX {
+            loaded.remove(0);
+        }
+        loaded.push(Arc::clone(plugin));
+    }
+}
+
+fn seed_of(plugin: &Digest, config: &serde_json::Value, purpose: &[u8]) -> [u8; 32] {
+    let mut hasher = Hasher::default();
+    hasher.update(plugin.as_bytes());
+    hasher.update(Digest::of_json(config).as_bytes());
+    hasher.update(purpose);
+    *hasher.finish().as_bytes()
+}
+
+fn compile_message(error: &wasmtime::Error) -> String {
+    /// Bytes of wasmtime's own words.
+    const BYTES_MAX: usize = 1_000;
+    format!("it does not fit the contract or is malformed: {}", text::clean(&format!("{error:#}"), BYTES_MAX))
+}
