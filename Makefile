@@ -5,10 +5,18 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-RELEASE := $(TARGET_DIR)/release/tiegel
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Which build wraps the plugins: the one that the goal makes anyway.
+PROFILE := dev
+demo bench: PROFILE := release
+BUILD_dev := cargo build --workspace --bins
+BUILD_release := cargo build --release --package tiegel-server --bin tiegel
 DEBUG := $(TARGET_DIR)/debug/tiegel
-PLUGINS := standardize one-hot calendar impute
+RELEASE := $(TARGET_DIR)/release/tiegel
+TIEGEL_dev := $(DEBUG)
+TIEGEL_release := $(RELEASE)
+
+PLUGINS := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 PYTHON := .venv/bin/python
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
@@ -21,13 +29,13 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: build plugins ## from raw flights to a served model, at http://127.0.0.1:8484
-	@TIEGEL=$(abspath $(RELEASE)) deploy/examples/flights/demo.sh start
+	@TIEGEL=$(RELEASE) deploy/examples/flights/demo.sh start
 
 demo-stop: ## end the demo's server; its data stays
 	@deploy/examples/flights/demo.sh stop
 
 build: web ## the release binary, with the web page in it
-	cargo build --release --package tiegel-server --bin tiegel
+	$(BUILD_release)
 
 web: web/dist/index.html ## the web page, into web/dist
 
@@ -43,7 +51,11 @@ plugins: plugins/dist/.built ## the first-party plugins, into plugins/dist
 
 plugins/dist/.built: $(PLUGIN_SOURCES)
 	@.ci/setup guest
-	plugins/build.sh
+	$(BUILD_$(PROFILE))
+	@mkdir -p plugins/dist
+	@for name in $(PLUGINS); do \
+		CARGO_TARGET_DIR=$(TARGET_DIR)/plugins $(TIEGEL_$(PROFILE)) plugin build plugins/$$name --out plugins/dist/$$name.wasm; \
+	done
 	@touch $@
 
 python: ## the Python clients that the tests use, in .venv
@@ -55,7 +67,7 @@ fmt: ## format everything
 	@if [ -d web/node_modules ]; then cd web && npm run --silent fix; fi
 
 bench: build plugins ## measure start, predictions, steps and the plugin host
-	cargo xtask bench all --bin $(abspath $(RELEASE))
+	cargo xtask bench all --bin $(RELEASE)
 
 test: test-tidy test-format test-web test-plugins test-lint test-rust test-generated test-clients ## all checks and tests, with short loads
 
@@ -75,11 +87,12 @@ test-plugins: plugins
 
 test-lint:
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --manifest-path plugins/Cargo.toml -- -D warnings
 
 # The whole workspace at once, so that the tests, the binary they start and the linter agree on every feature.
 test-rust: plugins
 	@.ci/setup postgres
-	cargo build --workspace --bins
+	$(BUILD_dev)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --workspace; \
 	else \
@@ -88,12 +101,12 @@ test-rust: plugins
 	cargo test --doc --package tiegel-plugin
 
 test-generated: web
-	cargo xtask gen --check --bin $(abspath $(DEBUG))
+	cargo xtask gen --check --bin $(DEBUG)
 
 test-clients: python plugins
-	TIEGEL=$(abspath $(DEBUG)) $(PYTHON) -m pytest -q tests/clients
+	CARGO_TARGET_DIR=$(TARGET_DIR) $(PYTHON) -m pytest -q tests/clients
 
 soak: web plugins ## the long loads: kills, floods and replays in full
 	@.ci/setup postgres
-	cargo build --workspace --bins
-	TIEGEL_SOAK=1 cargo test --package tiegel-tests --test e2e -- --nocapture
+	$(BUILD_dev)
+	TEST_KILLS=200 cargo test --package tiegel-tests --test e2e

@@ -115,7 +115,10 @@ async fn a_folder_of_files_is_one_dataset_by_glob() {
     std::fs::create_dir(folder.path().join("parts")).unwrap();
     folder.write("parts/a.csv", "id\n1\n2\n");
     folder.write("parts/b.csv", "id\n3\n");
-    folder.write("p.yaml", "apiVersion: tiegel/v1\nkind: Dataset\nmetadata: {name: ids}\nspec: {source: {path: parts/*.csv}}\n");
+    folder.write(
+        "p.yaml",
+        "apiVersion: tiegel/v1\nkind: Dataset\nmetadata: {name: ids}\nspec: {source: {path: parts/*.csv}}\n",
+    );
     apply(&server, &folder);
     server.run("dataset/ids").await;
     let rows = server.get("/api/v1/projects/default/datasets/ids/rows").await.body;

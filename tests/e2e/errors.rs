@@ -4,7 +4,8 @@ use tiegel_tests::{ProjectFolder, TestServer};
 
 use crate::{PLUGINS, apply, refused};
 
-const DATASET: &str = "apiVersion: tiegel/v1\nkind: Dataset\nmetadata: {name: cities}\nspec:\n  source: {path: cities.csv}\n";
+const DATASET: &str =
+    "apiVersion: tiegel/v1\nkind: Dataset\nmetadata: {name: cities}\nspec:\n  source: {path: cities.csv}\n";
 
 fn cities(csv: &str, more: &str) -> ProjectFolder {
     let folder = ProjectFolder::empty();
@@ -116,7 +117,12 @@ async fn a_pipeline_that_cannot_be_served_says_why_at_plan() {
     server.run("pipeline/features").await;
     let plan = server.cli_in(folder.path(), &["plan"]);
     let text = crate::text(&plan.stdout);
-    assert!(text.contains("cannot be served: serveFrom: joined asks for steps that are not row-wise: step 'joined' reads 2 tables"), "{text}");
+    assert!(
+        text.contains(
+            "cannot be served: serveFrom: joined asks for steps that are not row-wise: step 'joined' reads 2 tables"
+        ),
+        "{text}"
+    );
     server.finish().await;
 }
 
@@ -125,7 +131,10 @@ async fn a_feature_made_from_the_target_is_refused() {
     let server = TestServer::start().await;
     server.push_plugins(&PLUGINS).await;
     let folder = ProjectFolder::flights();
-    folder.edit("timed: {wasm: calendar", "leaked: {sql: \"select *, cast(late as double) * 2 as echo from filled\"}\n    timed: {wasm: calendar");
+    folder.edit(
+        "timed: {wasm: calendar",
+        "leaked: {sql: \"select *, cast(late as double) * 2 as echo from filled\"}\n    timed: {wasm: calendar",
+    );
     apply(&server, &folder);
     let error = server.run_failing("training/delay").await;
     assert!(error.contains("a feature is computed from 'late'"), "{error}");

@@ -17,7 +17,9 @@ async fn run_hostile(mode: &str) -> (String, Duration) {
     server.push_plugins(&PLUGINS).await;
     server.push_plugins(&["hostile"]).await;
     let folder = ProjectFolder::flights();
-    let step = format!("timed: {{wasm: calendar, columns: [time], keep: [time]}}\n    evil: {{wasm: hostile, columns: [wind], config: {{mode: {mode}}}}}");
+    let step = format!(
+        "timed: {{wasm: calendar, columns: [time], keep: [time]}}\n    evil: {{wasm: hostile, columns: [wind], config: {{mode: {mode}}}}}"
+    );
     folder.edit("timed: {wasm: calendar, columns: [time], keep: [time]}", &step);
     apply(&server, &folder);
     let id = server.start_run("pipeline/features").await;
@@ -35,7 +37,10 @@ async fn run_hostile(mode: &str) -> (String, Duration) {
 /// Health checks while the job runs, each within 100 ms... of a loaded machine's patience.
 async fn answers_while_running(server: &TestServer, id: &str) -> usize {
     let mut answered = 0;
-    while server.get(&format!("/api/v1/jobs/{id}")).await.body["state"].as_str().is_some_and(|s| s == "queued" || s == "running") {
+    while server.get(&format!("/api/v1/jobs/{id}")).await.body["state"]
+        .as_str()
+        .is_some_and(|s| s == "queued" || s == "running")
+    {
         let asked = Instant::now();
         assert_eq!(server.get("/health/ready").await.status, 200);
         assert!(asked.elapsed() < Duration::from_secs(2), "the server stood still for {:?}", asked.elapsed());

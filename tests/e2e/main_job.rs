@@ -35,7 +35,8 @@ async fn main_job(server: TestServer) {
 
     apply(&server, &folder);
     let job = server.run("endpoint/delay").await;
-    let states: Vec<_> = job["steps"].as_array().unwrap().iter().map(|s| (s["name"].clone(), s["state"].clone())).collect();
+    let states: Vec<_> =
+        job["steps"].as_array().unwrap().iter().map(|s| (s["name"].clone(), s["state"].clone())).collect();
     assert_eq!(states.len(), 9, "{states:?}");
     assert!(states.iter().all(|(_, state)| state == "succeeded"), "{states:?}");
 
@@ -56,7 +57,11 @@ async fn main_job(server: TestServer) {
 async fn cached_run(server: &TestServer, folder: &ProjectFolder) {
     let plan = server.cli_in(folder.path(), &["plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}{}", text(&plan.stdout), text(&plan.stderr));
-    assert!(text(&plan.stdout).contains("features: rows of joined through filled, timed, scaled, encoded"), "{}", text(&plan.stdout));
+    assert!(
+        text(&plan.stdout).contains("features: rows of joined through filled, timed, scaled, encoded"),
+        "{}",
+        text(&plan.stdout)
+    );
     let job = server.run("endpoint/delay").await;
     for step in job["steps"].as_array().unwrap() {
         assert_eq!(step["state"], "cached", "{step}");
@@ -65,7 +70,10 @@ async fn cached_run(server: &TestServer, folder: &ProjectFolder) {
 
 /// A changed config runs its step and what follows, and `why` names it.
 async fn explained(server: &TestServer, folder: &ProjectFolder) {
-    folder.edit("timed: {wasm: calendar, columns: [time], keep: [time]}", "timed: {wasm: calendar, columns: [time], keep: [time], config: {parts: [hour]}}");
+    folder.edit(
+        "timed: {wasm: calendar, columns: [time], keep: [time]}",
+        "timed: {wasm: calendar, columns: [time], keep: [time], config: {parts: [hour]}}",
+    );
     apply(server, folder);
     server.run("pipeline/features").await;
     let why = |step: &str| text(&server.cli(&["why", "latest", step]).stdout);

@@ -65,7 +65,10 @@ async fn foreign_hosts_and_origins_are_refused_on_loopback_too() {
 async fn problems_have_a_code_a_sentence_and_a_trace_id() {
     let server = TestServer::start().await;
     let missing = server.get("/api/v1/projects/default/datasets/flights").await;
-    assert_eq!(missing.problem(), "404 dataset_not_found: project 'default' has no dataset 'flights'; run it with `tiegel run dataset/flights`");
+    assert_eq!(
+        missing.problem(),
+        "404 dataset_not_found: project 'default' has no dataset 'flights'; run it with `tiegel run dataset/flights`"
+    );
     assert_eq!(missing.body["trace_id"].as_str().map(str::len), Some(32), "{}", missing.text);
     let wrong = server.send(Method::DELETE, "/api/v1/projects", None).await;
     assert_eq!(wrong.status, 405, "{}", wrong.text);

@@ -22,7 +22,8 @@ async fn the_open_inference_protocol_gives_what_the_native_route_gives() {
     let (server, _folder) = served().await;
     let native = server.post("/api/v1/endpoints/delay/predict", &rows()).await.body["predictions"].clone();
     let metadata = server.get("/v2/models/delay").await.body;
-    let mut names: Vec<_> = metadata["inputs"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
+    let mut names: Vec<_> =
+        metadata["inputs"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
     names.sort_unstable();
     assert_eq!(names, ["carrier", "distance", "origin", "time", "wind"], "{metadata}");
     let micros = |day: i64, hour: i64| (1_385_856_000 + day * 86_400 + hour * 3_600 + 1_800) * 1_000_000;

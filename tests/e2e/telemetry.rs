@@ -28,7 +28,15 @@ async fn collector() -> (String, Arc<Mutex<Vec<u8>>>) {
 /// Names of spans of one trace: in a protobuf Span the trace id is field 1 and the name field 5, both length-delimited.
 fn spans_of(body: &[u8], trace: &[u8]) -> BTreeSet<String> {
     let known = [
-        "http.request", "job.run", "step", "step.run", "dataset.ingest", "training.run", "plugin.call", "training.epoch", "model.forward",
+        "http.request",
+        "job.run",
+        "step",
+        "step.run",
+        "dataset.ingest",
+        "training.run",
+        "plugin.call",
+        "training.epoch",
+        "model.forward",
     ];
     let mut found = BTreeSet::new();
     let mut at = 0;
@@ -59,8 +67,17 @@ async fn a_job_and_a_request_are_one_trace_each_from_http_to_the_forward_pass() 
     let parent = |digit: u8| format!("00-{}-00f067aa0ba902b7-01", hex(digit));
     let body = serde_json::json!({ "target": "endpoint/delay" });
     let url = format!("{}/api/v1/projects/default/jobs", server.url);
-    let job: serde_json::Value =
-        server.http.post(url).header("traceparent", parent(0x11)).json(&body).send().await.unwrap().json().await.unwrap();
+    let job: serde_json::Value = server
+        .http
+        .post(url)
+        .header("traceparent", parent(0x11))
+        .json(&body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let job = server.wait_job(job["id"].as_str().unwrap()).await;
     assert_eq!(job["state"], "succeeded", "{}", job["error"]);
     assert_eq!(job["steps"][0]["trace_id"], hex(0x11), "{}", job["steps"][0]);

@@ -30,7 +30,10 @@ pub struct ListAudit {
 /// Who changed what, newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "operations", params(ListAudit),
     responses((status = 200, body = Vec<AuditEntry>), (status = "4XX", body = Problem)))]
-pub async fn list_audit(State(state): State<ApiState>, Query(list): Query<ListAudit>) -> ApiResult<Json<Vec<AuditEntry>>> {
+pub async fn list_audit(
+    State(state): State<ApiState>,
+    Query(list): Query<ListAudit>,
+) -> ApiResult<Json<Vec<AuditEntry>>> {
     let limit = list.limit.unwrap_or(100).min(limits::PAGE_ROWS_MAX as u32);
     let rows = state.ctx.store.audit(limit, list.before).await?;
     let entry = |row: tiegel_store::AuditRow| AuditEntry {

@@ -70,7 +70,8 @@ async fn find(state: &ApiState, project: &Name, name: &Name, version: Option<u32
     let row = state.ctx.store.dataset_version(project, name, version).await?;
     row.ok_or_else(|| {
         let which = version.map(|v| format!(" version {v}")).unwrap_or_default();
-        let detail = format!("project '{project}' has no dataset '{name}'{which}; run it with `tiegel run dataset/{name}`");
+        let detail =
+            format!("project '{project}' has no dataset '{name}'{which}; run it with `tiegel run dataset/{name}`");
         ApiError::not_found("dataset_not_found", detail).into()
     })
 }
@@ -115,7 +116,11 @@ pub async fn get_rows(
     if let Some(columns) = &columns {
         if let Some(missing) = columns.iter().find(|c| schema.field(c).is_none()) {
             let known = schema.names().collect::<Vec<_>>().join(", ");
-            return Err(ApiError::bad_request("unknown_column", format!("there is no column '{missing}'; there is: {known}")).into());
+            return Err(ApiError::bad_request(
+                "unknown_column",
+                format!("there is no column '{missing}'; there is: {known}"),
+            )
+            .into());
         }
         let field = |name: &String| schema.field(name).cloned();
         schema = tiegel_types::Schema::new(columns.iter().filter_map(field).collect());
@@ -154,7 +159,8 @@ pub async fn upload_rows(
     body: Body,
 ) -> ApiResult<(StatusCode, Json<Job>)> {
     if upload.format.is_none() && upload.file.is_none() {
-        let detail = "say what the body is: add ?format=csv (or parquet, json-lines, arrow-ipc), or ?file=NAME with an ending";
+        let detail =
+            "say what the body is: add ?format=csv (or parquet, json-lines, arrow-ipc), or ?file=NAME with an ending";
         return Err(ApiError::bad_request("unknown_format", detail).into());
     }
     let stream = body.into_data_stream().map_err(std::io::Error::other);

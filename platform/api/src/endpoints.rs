@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tiegel_http::{Json, Path, Problem};
+use tiegel_http::{ApiError, Json, Path, Problem};
+use tiegel_serving::Absent;
 use tiegel_types::{EndpointState, Name};
 use utoipa::ToSchema;
 
@@ -59,8 +62,13 @@ pub async fn predict(
     Path(endpoint): Path<Name>,
     Json(request): Json<Value>,
 ) -> ApiResult<Response> {
+    if let Err(Absent::NotReady { endpoint, reason }) = state.endpoints.live(endpoint.as_str()) {
+        let detail = format!("endpoint '{endpoint}' is not ready: {reason}");
+        return Err(ApiError::unavailable("endpoint_not_ready", detail, Duration::from_secs(1)).into());
+    }
     let prediction = state.endpoints.predict_json(endpoint.as_str(), request).await?;
     let header = (HeaderName::from_static("x-tiegel-bundle"), prediction.bundle.to_string());
-    let body = Predictions { predictions: prediction.predictions, model: prediction.model, version: prediction.version };
+    let body =
+        Predictions { predictions: prediction.predictions, model: prediction.model, version: prediction.version };
     Ok(([header], Json(body)).into_response())
 }

@@ -129,7 +129,9 @@ async fn find(state: &ApiState, id: &str) -> ApiResult<JobRow> {
         "latest" => state.ctx.store.jobs(None, 1).await?.into_iter().next(),
         id => state.ctx.store.job(id.parse().map_err(malformed)?).await?,
     };
-    row.ok_or_else(|| ApiError::not_found("job_not_found", format!("there is no job '{id}'; list them with `tiegel jobs`")).into())
+    row.ok_or_else(|| {
+        ApiError::not_found("job_not_found", format!("there is no job '{id}'; list them with `tiegel jobs`")).into()
+    })
 }
 
 /// A job with its steps.

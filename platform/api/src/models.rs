@@ -41,7 +41,7 @@ pub async fn list_models(State(state): State<ApiState>, Path(project): Path<Name
     for row in store.models(&project).await? {
         let versions = store.model_versions(&row.name).await?.into_iter().map(|v| ModelVersion {
             version: v.version,
-            bundle: v.bundle_digest,
+            bundle: v.bundle,
             run_id: v.run_id.map(|r| r.to_string()),
             created_ms: v.created_ms,
             metrics: v.metrics,

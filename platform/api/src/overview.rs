@@ -203,7 +203,8 @@ impl Pages<'_> {
         for (name, spec) in &self.snapshot.pipelines {
             let prefix = format!("{name}.");
             let last = jobs.iter().find(|j| steps[&j.id].iter().any(|s| s.name.starts_with(&prefix)));
-            let find = |step: &Name| last.and_then(|j| steps[&j.id].iter().find(|s| s.name == format!("{name}.{step}")));
+            let find =
+                |step: &Name| last.and_then(|j| steps[&j.id].iter().find(|s| s.name == format!("{name}.{step}")));
             let line = |(step, spec): (&Name, &tiegel_spec::StepSpec)| step_line(step, spec, find(step));
             lines.push(PipelineLine {
                 name: name.to_string(),
@@ -276,7 +277,8 @@ impl Pages<'_> {
         for row in store.models(self.project).await? {
             let versions = store.model_versions(&row.name).await?;
             let aliases = store.aliases(&row.name).await?;
-            let alias = |a: tiegel_store::AliasRow| crate::models::Alias { alias: a.alias.to_string(), version: a.version };
+            let alias =
+                |a: tiegel_store::AliasRow| crate::models::Alias { alias: a.alias.to_string(), version: a.version };
             lines.push(ModelLine {
                 latest_version: versions.iter().map(|v| v.version).max().unwrap_or(0),
                 aliases: aliases.into_iter().map(alias).collect(),

@@ -46,15 +46,8 @@ pub async fn push_plugin(
     let name = Name::new(descriptor.name.clone()).map_err(malformed)?;
     let now = state.ctx.now_ms();
     state.ctx.store.ensure_project(&project, now).await?;
-    let new = NewPlugin {
-        project,
-        name,
-        version: descriptor.version.clone(),
-        digest,
-        descriptor,
-        bytes,
-        created_ms: now,
-    };
+    let new =
+        NewPlugin { project, name, version: descriptor.version.clone(), digest, descriptor, bytes, created_ms: now };
     Ok((StatusCode::CREATED, Json(plugin_of(state.ctx.store.add_plugin(new).await?))))
 }
 

@@ -2,7 +2,6 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::Value;
 use tiegel_http::{Json, Path, Problem};
 use tiegel_project::{Applied, ApplyRequest, Plan};
 use tiegel_types::Name;

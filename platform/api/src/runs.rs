@@ -71,7 +71,8 @@ async fn full(state: &ApiState, row: RunRow) -> ApiResult<Run> {
     let store = &state.ctx.store;
     let metrics = store.latest_metrics(&row.run_id).await?.into_iter().map(|m| (m.key, m.value)).collect();
     let artifacts = store.run_artifacts(&row.run_id).await?;
-    let artifact = |a: tiegel_store::RunArtifactRow| Artifact { path: a.path, digest: a.digest.to_string(), bytes: a.bytes };
+    let artifact =
+        |a: tiegel_store::RunArtifactRow| Artifact { path: a.path, digest: a.digest.to_string(), bytes: a.bytes };
     Ok(Run {
         experiment_id: row.experiment_id,
         name: row.name,

@@ -39,7 +39,8 @@ pub async fn query(
             Ok(dataset) => state.ctx.store.dataset_version(&project, &dataset, None).await?,
             Err(_) => None,
         };
-        let missing = || ApiError::not_found("dataset_not_found", format!("project '{project}' has no dataset '{name}'"));
+        let missing =
+            || ApiError::not_found("dataset_not_found", format!("project '{project}' has no dataset '{name}'"));
         tables.insert(name.clone(), row.ok_or_else(missing)?.table);
     }
     let rows_max = query.rows_max.unwrap_or(state.query.rows_max).min(state.query.rows_max);

@@ -74,9 +74,7 @@ mod tests {
     fn a_store_that_cannot_list_is_refused() {
         let refused = Location::parse("https://example.com/blobs").err().unwrap();
         assert!(refused.to_string().contains("https://"), "{refused}");
-        assert!(matches!(Location::parse("./data"), Ok(Location::Folder(path)) if path == PathBuf::from("./data")));
-        assert!(
-            matches!(Location::parse("file:///a%20b"), Ok(Location::Folder(path)) if path == PathBuf::from("/a b"))
-        );
+        assert!(matches!(Location::parse("./data"), Ok(Location::Folder(path)) if path.as_os_str() == "./data"));
+        assert!(matches!(Location::parse("file:///a%20b"), Ok(Location::Folder(path)) if path.as_os_str() == "/a b"));
     }
 }

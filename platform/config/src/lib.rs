@@ -4,10 +4,12 @@
 //! output, logs or the printed configuration.
 
 mod check;
+mod error;
 mod load;
 mod secret;
 mod tree;
 
-pub use load::{ConfigError, Overrides};
+pub use error::ConfigError;
+pub use load::Overrides;
 pub use secret::Secret;
 pub use tree::{Config, JobsConfig, LogFormat, PluginsConfig, QueryConfig, TelemetryConfig};

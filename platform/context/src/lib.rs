@@ -7,7 +7,6 @@ mod error;
 mod plugin;
 mod table;
 
-
 use std::sync::{Arc, Mutex};
 
 use rand_chacha::ChaCha20Rng;
@@ -21,8 +20,8 @@ use tiegel_types::{JobId, RunId};
 use uuid::{Builder, Uuid};
 
 pub use error::{OpError, OpResult};
-pub use tiegel_blobs::BlobError;
 pub use table::Scratch;
+pub use tiegel_blobs::BlobError;
 
 pub type Ctx = Arc<Context>;
 

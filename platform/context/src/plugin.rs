@@ -17,7 +17,8 @@ impl Context {
     /// Validates, compiles and stores a component.
     pub async fn install_plugin(&self, wasm: Vec<u8>) -> OpResult<(Digest, PluginDescriptor)> {
         if wasm.len() > limits::PLUGIN_BYTES_MAX {
-            let message = format!("the plugin has {} bytes; at most {} are taken", wasm.len(), limits::PLUGIN_BYTES_MAX);
+            let message =
+                format!("the plugin has {} bytes; at most {} are taken", wasm.len(), limits::PLUGIN_BYTES_MAX);
             return Err(OpError::Limit(message));
         }
         let host = self.plugins.clone();

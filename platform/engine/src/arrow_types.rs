@@ -5,7 +5,9 @@ use tiegel_types::{DType, Field, Schema};
 
 /// A column of an Arrow type outside the closed set of `DType`.
 #[derive(Debug, thiserror::Error)]
-#[error("column '{column}' has type {data_type}, which no table can hold; cast it in SQL, for example to double or varchar")]
+#[error(
+    "column '{column}' has type {data_type}, which no table can hold; cast it in SQL, for example to double or varchar"
+)]
 pub struct UnsupportedColumn {
     pub column: String,
     pub data_type: DataType,

@@ -10,11 +10,12 @@ mod table;
 
 pub use arrow_types::{UnsupportedColumn, arrow_field, arrow_schema, dtype_of, schema_of};
 pub use model::{
-    EpochReport, Flow, ModelArtifact, ModelEngine, ModelError, Order, Predictor, RowBatches, TrainObserver, TrainRequest, TrainedModel,
-    TrainingData,
+    EpochReport, Flow, ModelArtifact, ModelEngine, ModelError, Order, Predictor, RowBatches, TrainObserver,
+    TrainRequest, TrainedModel, TrainingData,
 };
 pub use plugin::{
-    Binding, FaultKind, FitRows, Fitted, PluginErrorCode, PluginFailure, PluginHost, PluginImage, PluginLimits, State, Transformer,
+    Binding, FaultKind, FitRows, Fitted, PluginErrorCode, PluginFailure, PluginHost, PluginImage, PluginLimits, State,
+    Transformer,
 };
 pub use table::{
     BatchStream, EncodedStream, FitStep, IngestRequest, Projector, QueryRequest, RowsFormat, ScanOptions, ScanOrder,

@@ -55,7 +55,9 @@ pub type RowBatches = Box<dyn Iterator<Item = Result<RecordBatch, ModelError>> +
 pub enum Order {
     Stored,
     /// Row groups in an order drawn from the seed; the model shuffles further in a window.
-    Shuffled { seed: u64 },
+    Shuffled {
+        seed: u64,
+    },
 }
 
 pub enum Flow {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use tiegel_types::limits;
@@ -32,19 +32,14 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self {
-            body_bytes_max: limits::BODY_BYTES_MAX,
-            response_time_max: Duration::from_secs(RESPONSE_SECONDS_MAX),
-        }
+        Self { body_bytes_max: limits::BODY_BYTES_MAX, response_time_max: Duration::from_secs(RESPONSE_SECONDS_MAX) }
     }
 }
 
 /// Bounds the body and the time of the routes that `router` has now.
 pub fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>, bounds: Bounds) -> Router<S> {
     let Bounds { body_bytes_max, response_time_max } = bounds;
-    router
-        .layer(from_fn_with_state(response_time_max, limit_time))
-        .layer(DefaultBodyLimit::max(body_bytes_max))
+    router.layer(from_fn_with_state(response_time_max, limit_time)).layer(DefaultBodyLimit::max(body_bytes_max))
 }
 
 async fn limit_time(State(max): State<Duration>, request: Request, next: Next) -> Response {
@@ -82,7 +77,7 @@ pub fn edge(router: Router, config: EdgeConfig) -> Router {
         .layer(from_fn_with_state(on_response, trace::trace))
 }
 
-/// A body for the bare 405 that the router answers.
+/// A body for the bare 405 of the router, which adds the `Allow` header only once all layers are done.
 async fn explain_method(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
@@ -90,14 +85,8 @@ async fn explain_method(request: Request, next: Next) -> Response {
     if !bare {
         return response;
     }
-    let allow = response.headers().get(header::ALLOW).cloned();
-    let instead = allow.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("another method");
-    let detail = format!("{path} does not take {method}: use {}", instead.replace(',', ", "));
-    let mut explained = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response();
-    if let Some(allow) = allow {
-        explained.headers_mut().insert(header::ALLOW, allow);
-    }
-    explained
+    let detail = format!("{path} does not take {method}: use a method that this answer's Allow header names");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
 }
 
 fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {

@@ -67,7 +67,9 @@ fn check_host(config: &GuardConfig, request: &Request) -> Result<(), ApiError> {
     }
     Err(ApiError::forbidden(
         "host_not_allowed",
-        format!("this server does not answer to the host '{host}': use localhost, or add it to `allowed_hosts` in the server's config"),
+        format!(
+            "this server does not answer to the host '{host}': use localhost, or add it to `allowed_hosts` in the server's config"
+        ),
     ))
 }
 
@@ -99,7 +101,9 @@ fn same_host(from: &Authority, host: &Authority) -> bool {
 fn origin_refused(origin: &str) -> ApiError {
     ApiError::forbidden(
         "origin_not_allowed",
-        format!("a page of {origin} may not change anything here: add its origin to `allowed_origins` in the server's config"),
+        format!(
+            "a page of {origin} may not change anything here: add its origin to `allowed_origins` in the server's config"
+        ),
     )
 }
 

@@ -123,7 +123,7 @@ mod tests {
     use axum::routing::get;
 
     use super::*;
-    use crate::edge::testing::{local, send};
+    use crate::edge::testing::{local, problem_of, send};
     use crate::{EdgeConfig, edge};
 
     async fn records_of(requests: Vec<Request>) -> Vec<RequestRecord> {
@@ -173,14 +173,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_callers_request_id_comes_back_unless_it_is_odd() {
-        let router = edge(Router::new().route("/x", get(async || "x")), EdgeConfig { guard: local(), on_response: None });
-        for (given, expected) in [("abc-123", Some("abc-123")), ("two words", None), (&"x".repeat(129), None)] {
-            let mut request = request("GET", "/x");
+    async fn the_callers_request_id_comes_back_and_an_odd_one_gives_way_to_the_trace_id() {
+        tiegel_telemetry::init_for_test();
+        for (given, kept) in [("abc-123", true), ("two words", false), (&"x".repeat(129), false)] {
+            let mut request = request("GET", "/nothing");
             request.headers_mut().insert("x-request-id", HeaderValue::from_str(given).unwrap());
-            let response = send(router.clone(), request).await;
-            let id = response.headers().get("x-request-id").map(|v| v.to_str().unwrap().to_owned());
-            assert_eq!(id.as_deref(), expected, "{given}");
+            let response = send(nothing(), request).await;
+            let headers = response.headers();
+            let expected = if kept { given } else { headers["x-trace-id"].to_str().unwrap() };
+            assert_eq!(headers["x-request-id"], expected, "{given}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_traceparent_is_continued_to_the_problem_and_the_header() {
+        tiegel_telemetry::init_for_test();
+        let mut request = request("GET", "/api/v1/nothing");
+        let parent = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        request.headers_mut().insert("traceparent", parent);
+        let response = send(nothing(), request).await;
+        assert_eq!(response.headers()["x-trace-id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        let problem = problem_of(response).await;
+        assert_eq!(problem.trace_id.as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+    }
+
+    /// A server without routes of its own.
+    fn nothing() -> Router {
+        edge(Router::new(), EdgeConfig { guard: local(), on_response: None })
     }
 }

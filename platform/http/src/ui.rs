@@ -90,7 +90,8 @@ fn file(lookup: Lookup, name: &str, headers: &HeaderMap) -> Option<Response> {
     let fresh = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
         tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == &etag[2..]))
     });
-    let mut response = if fresh { StatusCode::NOT_MODIFIED.into_response() } else { Body::from(file.data).into_response() };
+    let mut response =
+        if fresh { StatusCode::NOT_MODIFIED.into_response() } else { Body::from(file.data).into_response() };
 
     let mut set = |name, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -26,7 +26,8 @@ impl ProtocolError {
     }
 
     pub fn method_not_allowed() -> Self {
-        let message = "this path takes another method: GET for metadata, POST for infer and repository/index".to_owned();
+        let message =
+            "this path takes another method: GET for metadata, POST for infer and repository/index".to_owned();
         Self { status: StatusCode::METHOD_NOT_ALLOWED, message }
     }
 }

@@ -33,8 +33,9 @@ pub(crate) async fn index(
     let request: IndexRequest = if body.trim_ascii().is_empty() {
         IndexRequest::default()
     } else {
-        serde_json::from_slice(&body)
-            .map_err(|e| ProtocolError::bad_request(format!("the body is neither empty nor {{\"ready\": true}}: {e}")))?
+        serde_json::from_slice(&body).map_err(|e| {
+            ProtocolError::bad_request(format!("the body is neither empty nor {{\"ready\": true}}: {e}"))
+        })?
     };
     let entries = endpoints.list().into_iter().map(|(name, entry)| describe(name, entry));
     Ok(Json(entries.filter(|e| !request.ready || e.state == "READY").collect()))

@@ -51,7 +51,10 @@ pub(crate) fn datatype(dtype: DType) -> &'static str {
 ///
 /// # Errors
 /// For a tensor that is unknown, twice there, of another type, shape or length than its column; all before its data is copied.
-pub(crate) fn columns(schema: &Schema, tensors: Vec<RequestTensor>) -> Result<(usize, Vec<InputColumn>), ProtocolError> {
+pub(crate) fn columns(
+    schema: &Schema,
+    tensors: Vec<RequestTensor>,
+) -> Result<(usize, Vec<InputColumn>), ProtocolError> {
     let rows = rows(&tensors)?;
     let mut columns: Vec<InputColumn> = Vec::with_capacity(tensors.len());
     let mut valid: Vec<(String, Vec<bool>)> = Vec::new();
@@ -88,7 +91,10 @@ fn rows(tensors: &[RequestTensor]) -> Result<usize, ProtocolError> {
             return Err(refused(&tensor.name, "has an empty shape; its first number is the number of rows"));
         };
         if rows > PREDICT_ROWS_MAX as u64 {
-            return Err(refused(&tensor.name, format!("has {rows} rows; at most {PREDICT_ROWS_MAX} are taken at once")));
+            return Err(refused(
+                &tensor.name,
+                format!("has {rows} rows; at most {PREDICT_ROWS_MAX} are taken at once"),
+            ));
         }
         if Some(&rows) != first.shape.first() {
             let message = format!("has {rows} rows and input '{}' has {}", first.name, first.shape[0]);
@@ -173,7 +179,9 @@ fn checked_length(name: &str, items: Vec<Value>, expected: usize) -> Result<Vec<
 pub(crate) fn check_parameters(parameters: Option<&Map<String, Value>>) -> Result<(), ProtocolError> {
     for (key, value) in parameters.into_iter().flatten() {
         if !(value.is_string() || value.is_number() || value.is_boolean()) {
-            return Err(ProtocolError::bad_request(format!("parameter '{key}' is not a string, a number or a boolean")));
+            return Err(ProtocolError::bad_request(format!(
+                "parameter '{key}' is not a string, a number or a boolean"
+            )));
         }
         let wants_binary = match key.as_str() {
             "binary_data_size" => true,

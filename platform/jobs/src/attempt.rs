@@ -31,7 +31,7 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     pub fn new(node: Arc<Node>, job: JobRow, wakes: watch::Receiver<u64>) -> Self {
-        let cancel = node.stop.child_token();
+        let cancel = node.interrupt.child_token();
         let lease_until_ms = job.lease_until_ms.unwrap_or_else(|| node.now_ms() + node.lease_ms());
         Self { node, job, wakes, cancel, cancel_requested: false, lost: false, lease_until_ms }
     }
@@ -100,7 +100,7 @@ impl Attempt {
     fn verdict(&self, outcome: JobOutcome) -> JobOutcome {
         match outcome {
             JobOutcome::Cancelled | JobOutcome::Interrupted if self.cancel_requested => JobOutcome::Cancelled,
-            JobOutcome::Cancelled if self.node.stop.is_cancelled() => JobOutcome::Interrupted,
+            JobOutcome::Cancelled if self.node.interrupt.is_cancelled() => JobOutcome::Interrupted,
             other => other,
         }
     }

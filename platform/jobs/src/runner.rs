@@ -55,7 +55,14 @@ impl JobRunner {
     pub(crate) fn start_with(self, wake: &Wake, timing: Timing) -> RunnerHandle {
         let slots = Arc::new(Semaphore::new(self.workers));
         let (stop, kill, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-        let node = Node { runner: self, timing, stop: stop.clone(), kill: kill.clone(), tasks: tasks.clone() };
+        let node = Node {
+            runner: self,
+            timing,
+            stop: stop.clone(),
+            interrupt: CancellationToken::new(),
+            kill: kill.clone(),
+            tasks: tasks.clone(),
+        };
         tasks.spawn(claim_jobs(Arc::new(node), slots, wake.clone()));
         RunnerHandle { stop, kill, tasks }
     }
@@ -111,8 +118,10 @@ impl Default for Timing {
 pub(crate) struct Node {
     pub runner: JobRunner,
     pub timing: Timing,
-    /// Fires at shutdown: claim no more, interrupt what runs.
+    /// Fires at shutdown: claim no more.
     pub stop: CancellationToken,
+    /// Fires once no claim is under way, so that no job is claimed again after it was put back.
+    pub interrupt: CancellationToken,
     /// Fires when the shutdown's limit has passed.
     pub kill: CancellationToken,
     pub tasks: TaskTracker,
@@ -129,6 +138,7 @@ impl Node {
 }
 
 async fn claim_jobs(node: Arc<Node>, slots: Arc<Semaphore>, wake: Wake) {
+    let _interrupt_when_this_ends = node.interrupt.clone().drop_guard();
     let mut wakes = wake.listen();
     let mut queue_was_readable = true;
     loop {

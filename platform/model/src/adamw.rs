@@ -1,11 +1,12 @@
 use std::cell::RefCell;
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, bail};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 use rayon::prelude::*;
 use tiegel_types::Optimizer;
 
 use crate::error::{Result, tensor_error};
 use crate::network::Network;
+use crate::ops::{values, values_mut};
 use crate::weights::{Tensor32, Weights};
 
 /// Elements that one thread updates at a time; below it a second thread costs more than it saves.
@@ -157,15 +158,7 @@ impl InplaceOp2 for Fused<'_> {
         gradient: &CpuStorage,
         gradient_layout: &Layout,
     ) -> candle_core::Result<()> {
-        let (CpuStorage::F32(weights), CpuStorage::F32(gradient)) = (parameter, gradient) else {
-            bail!("adamw wants float32")
-        };
-        let (Some((start, end)), Some((from, to))) =
-            (parameter_layout.contiguous_offsets(), gradient_layout.contiguous_offsets())
-        else {
-            bail!("adamw wants contiguous tensors")
-        };
-        let (weights, gradient) = (&mut weights[start..end], &gradient[from..to]);
+        let (weights, gradient) = (values_mut(parameter, parameter_layout)?, values(gradient, gradient_layout)?);
         let (first, second) = (&mut self.first.borrow_mut()[..], &mut self.second.borrow_mut()[..]);
         let factors = self.factors;
         if weights.len() <= CHUNK_ELEMENTS {

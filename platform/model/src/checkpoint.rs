@@ -17,7 +17,7 @@ pub(crate) struct Checkpoint {
     pub(crate) weights: Weights,
     pub(crate) first_moments: Weights,
     pub(crate) second_moments: Weights,
-    /// Those of the best epoch, where it is not the last.
+    /// Those of the best epoch, where there is a validation split.
     pub(crate) best: Option<Weights>,
 }
 

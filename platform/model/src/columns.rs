@@ -220,3 +220,6 @@ pub(crate) fn first_null(array: &dyn Array) -> Option<usize> {
     }
     (0..array.len()).find(|row| array.is_null(*row))
 }
+
+#[cfg(test)]
+mod tests;

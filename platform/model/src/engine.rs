@@ -45,9 +45,9 @@ impl CandleEngine {
 }
 
 impl ModelEngine for CandleEngine {
-    /// Names the processor's vector unit too: candle's matrix products round differently on another one.
+    /// Names the kind of device only: on the CPU the same request gives the same bits on every processor.
     fn version(&self) -> String {
-        let device = if self.device.is_cpu() { processor() } else { "cuda".to_owned() };
+        let device = if self.device.is_cpu() { "cpu" } else { "cuda" };
         format!("tiegel-model {REVISION}, candle {CANDLE}, {device}")
     }
 
@@ -91,20 +91,4 @@ fn device(name: &str) -> Result<Device> {
             Device::new_cuda(number).map_err(|e| invalid(format!("device '{name}' cannot be opened: {e}")))
         }
     }
-}
-
-fn processor() -> String {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let unit = if std::arch::is_x86_feature_detected!("avx512f") {
-            "avx512"
-        } else if std::arch::is_x86_feature_detected!("fma") {
-            "avx2"
-        } else {
-            "sse2"
-        };
-        format!("x86_64 {unit}")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    std::env::consts::ARCH.to_owned()
 }

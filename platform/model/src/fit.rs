@@ -53,7 +53,7 @@ struct Fit<'a> {
     schedule: Schedule,
     vocabularies: Vec<Vocabulary>,
     header: Header,
-    /// Those of the best epoch, where it is not the last.
+    /// Those of the best epoch, where there is a validation split.
     best: Option<Weights>,
 }
 

@@ -3,9 +3,10 @@ use std::ops::Range;
 use tiegel_types::ModelSpec;
 
 use crate::columns::Columns;
-use crate::dense::{Hidden, Output, Stack};
+use crate::dense::{Output, Stack};
 use crate::error::Result;
 use crate::layout::InputLayout;
+use crate::panels::Panels;
 use crate::vocabulary::{Values, Vocabulary};
 use crate::weights::Weights;
 
@@ -33,7 +34,7 @@ impl Forward {
         };
         let hidden = (0..last).map(|layer| {
             let (weights, bias) = dense(layer);
-            Hidden::new(weights, bias)
+            Panels::new(weights, bias.len(), bias)
         });
         let (output, bias) = dense(last);
         Self {
@@ -41,7 +42,7 @@ impl Forward {
             numeric_len: layout.numeric_len,
             vocabularies: vocabularies.iter().map(Vocabulary::new).collect(),
             tables: layout.categories.iter().map(|c| (table(c.column), c.len)).collect(),
-            stack: Stack { hidden: hidden.collect(), output: Output::new(output, bias[0]) },
+            stack: Stack { hidden: hidden.collect(), output: Output { weights: output.clone(), bias: bias[0] } },
         }
     }
 

@@ -5,6 +5,7 @@ use tiegel_types::{Family, ModelSpec};
 use crate::error::{Result, tensor_error};
 use crate::examples::Examples;
 use crate::layout::InputLayout;
+use crate::ops;
 use crate::randomness::{Purpose, dropout_mask, stream, uniform};
 use crate::survey::Survey;
 use crate::weights::{Tensor32, Weights};
@@ -14,7 +15,7 @@ use crate::weights::{Tensor32, Weights};
 const EMBEDDING_START: f32 = 0.05;
 
 /// The trainable network: candle tensors on one device, with its gradient written out. The tape of candle's autodiff
-/// would also compute the gradient of the inputs and pass over each activation several times.
+/// would also compute the gradient of the inputs, and pass over each activation several times.
 pub(crate) struct Network {
     pub(crate) names: Vec<String>,
     /// In the order of `InputLayout::tensors`.
@@ -30,8 +31,8 @@ pub(crate) struct Trace {
     indices: Vec<Tensor>,
     /// The input of each dense layer, `[rows, inputs]`.
     inputs: Vec<Tensor>,
-    /// Of each hidden layer, the factor between sum and activation: 0 or the dropout factor.
-    gates: Vec<Tensor>,
+    /// What dropout multiplied the units with that it kept; 1 without dropout.
+    kept_factor: f32,
     /// `[rows, 1]`
     output: Tensor,
 }
@@ -96,22 +97,21 @@ impl Network {
     fn run(&self, examples: &mut Examples, mut dropout: Option<Dropout<'_>>) -> candle_core::Result<Trace> {
         let (input, indices) = self.input(examples)?;
         let last = self.layers() - 1;
-        let (mut inputs, mut gates) = (vec![input], Vec::with_capacity(last));
+        let (mut inputs, mut kept_factor) = (vec![input], 1.0);
         for layer in 0..last {
-            let sum = inputs[layer].matmul(self.weight(layer))?.broadcast_add(self.bias(layer))?;
-            let mut output = sum.relu()?;
-            let mut gate = output.sign()?;
-            if let Some(Dropout { rate, rng }) = dropout.as_mut().filter(|dropout| dropout.rate > 0.0) {
-                let mask = dropout_mask(*rng, output.elem_count(), *rate);
-                let mask = Tensor::from_vec(mask, output.shape(), &self.device)?;
-                gate = gate.mul(&mask)?;
-                output = output.mul(&mask)?;
-            }
-            gates.push(gate);
-            inputs.push(output);
+            let sums = ops::dense(&inputs[layer], self.weight(layer), self.bias(layer))?;
+            let mask = match dropout.as_mut().filter(|dropout| dropout.rate > 0.0) {
+                Some(Dropout { rate, rng }) => {
+                    let (mask, factor) = dropout_mask(*rng, sums.elem_count(), *rate);
+                    kept_factor = factor;
+                    Some(Tensor::from_vec(mask, sums.shape(), &self.device)?)
+                }
+                None => None,
+            };
+            inputs.push(ops::activate(sums, mask.as_ref())?);
         }
-        let output = inputs[last].matmul(self.weight(last))?.broadcast_add(self.bias(last))?;
-        Ok(Trace { indices, inputs, gates, output })
+        let output = ops::dense(&inputs[last], self.weight(last), self.bias(last))?;
+        Ok(Trace { indices, inputs, kept_factor, output })
     }
 
     /// `[rows, inputs]` and the table rows of each embedding. Takes the numbers out of `examples`, which saves a copy.
@@ -137,14 +137,13 @@ impl Network {
     fn gradients(&self, trace: &Trace, derivative: Vec<f32>) -> candle_core::Result<Vec<Tensor>> {
         let rows = derivative.len();
         let mut delta = Tensor::from_vec(derivative, (rows, 1), &self.device)?;
-        // A product with ones sums over rows several times faster than candle's strided reduction.
-        let ones = Tensor::ones((1, rows), candle_core::DType::F32, &self.device)?;
         let mut dense = Vec::with_capacity(2 * self.layers());
         for layer in (0..self.layers()).rev() {
-            dense.push(ones.matmul(&delta)?.flatten_all()?);
-            dense.push(trace.inputs[layer].t()?.matmul(&delta)?);
+            dense.push(ops::bias_gradient(&delta)?);
+            dense.push(ops::weight_gradient(&trace.inputs[layer], &delta)?);
             if layer > 0 {
-                delta = delta.matmul(&self.weight(layer).t()?)?.mul(&trace.gates[layer - 1])?;
+                let before = ops::input_gradient(&delta, self.weight(layer))?;
+                delta = ops::gate(before, &trace.inputs[layer], trace.kept_factor)?;
             }
         }
         dense.reverse();
@@ -158,7 +157,7 @@ impl Network {
         let mut offset = self.numeric_len;
         let mut gradients = Vec::with_capacity(self.parameters.len());
         for ((len, table), indices) in self.embedding_lens.iter().zip(&self.parameters).zip(&trace.indices) {
-            let vectors = delta.matmul(&self.weight(0).narrow(0, offset, *len)?.t()?)?;
+            let vectors = ops::input_gradient(delta, &self.weight(0).narrow(0, offset, *len)?)?;
             gradients.push(table.zeros_like()?.index_add(indices, &vectors, 0)?);
             offset += len;
         }

@@ -35,8 +35,8 @@ pub(crate) fn uniform(rng: &mut impl RngCore, len: usize, limit: f32) -> Vec<f32
 const DROPOUT_STEPS: f64 = 65_536.0;
 
 /// A mask of `len` factors: 0 with probability `rate` (rounded to 1/65,536), else the inverse of the share kept, so that
-/// the expected activation is the one at inference (inverted dropout, Srivastava et al. 2014).
-pub(crate) fn dropout_mask(rng: &mut impl RngCore, len: usize, rate: f64) -> Vec<f32> {
+/// the expected activation is the one at inference (inverted dropout, Srivastava et al. 2014). Answers that inverse too.
+pub(crate) fn dropout_mask(rng: &mut impl RngCore, len: usize, rate: f64) -> (Vec<f32>, f32) {
     let dropped = (rate * DROPOUT_STEPS).round().min(DROPOUT_STEPS - 1.0);
     let factor = (DROPOUT_STEPS / (DROPOUT_STEPS - dropped)) as f32;
     let keep = |draw: u32| if draw >= dropped as u32 { factor } else { 0.0 };
@@ -46,7 +46,7 @@ pub(crate) fn dropout_mask(rng: &mut impl RngCore, len: usize, rate: f64) -> Vec
         mask.extend([keep(word & 0xffff), keep(word >> 16)]);
     }
     mask.truncate(len);
-    mask
+    (mask, factor)
 }
 
 #[cfg(test)]
@@ -55,11 +55,12 @@ mod tests {
 
     #[test]
     fn a_mask_drops_its_share_and_keeps_the_mean() {
-        let mask = dropout_mask(&mut stream(1, false, 1, Purpose::Dropout), 100_001, 0.3);
+        let (mask, factor) = dropout_mask(&mut stream(1, false, 1, Purpose::Dropout), 100_001, 0.3);
         let dropped = mask.iter().filter(|&&m| m == 0.0).count() as f64 / mask.len() as f64;
         let mean = mask.iter().map(|&m| f64::from(m)).sum::<f64>() / mask.len() as f64;
         assert!((dropped - 0.3).abs() < 0.01, "{dropped}");
         assert!((mean - 1.0).abs() < 0.01, "{mean}");
+        assert!(mask.iter().all(|&m| m == 0.0 || m == factor));
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub async fn import_source(ctx: &Ctx, spec: &DatasetSpec, roots: &[std::path::Pa
     let Some(url) = &spec.source.url else {
         return uploaded(ctx, spec).await;
     };
-    let files = ctx.blobs.import_url(url, roots).await.map_err(|e| OpError::invalid("unreadable_source", e.to_string()))?;
+    let files =
+        ctx.blobs.import_url(url, roots).await.map_err(|e| OpError::invalid("unreadable_source", e.to_string()))?;
     if files.is_empty() || files.len() > limits::SOURCE_FILES_MAX {
         let message = format!("{url} matches {} files; 1 to {} are read", files.len(), limits::SOURCE_FILES_MAX);
         return Err(OpError::invalid("unreadable_source", message));
@@ -30,12 +31,14 @@ pub async fn import_source(ctx: &Ctx, spec: &DatasetSpec, roots: &[std::path::Pa
 
 async fn uploaded(ctx: &Ctx, spec: &DatasetSpec) -> OpResult<Vec<SourceBlob>> {
     if spec.source.files.is_empty() {
-        let message = "its source has no files: apply the project folder with `tiegel apply`, which uploads what `path` matches";
+        let message =
+            "its source has no files: apply the project folder with `tiegel apply`, which uploads what `path` matches";
         return Err(OpError::invalid("missing_source", message));
     }
     for file in &spec.source.files {
         if !ctx.blobs.exists(&file.digest).await? {
-            let message = format!("the file '{}' was not uploaded; run `tiegel apply` again in the project folder", file.path);
+            let message =
+                format!("the file '{}' was not uploaded; run `tiegel apply` again in the project folder", file.path);
             return Err(OpError::invalid("missing_source", message));
         }
     }
@@ -114,7 +117,8 @@ fn refuse_failed(name: &Name, reports: &[TestReport]) -> OpResult<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    let mut message = format!("{} of {} tests of dataset '{name}' failed; no version was made", failed.len(), reports.len());
+    let mut message =
+        format!("{} of {} tests of dataset '{name}' failed; no version was made", failed.len(), reports.len());
     for report in failed {
         message.push_str(&format!("\n  {}: {} rows fail", report.test, report.failing_rows));
         if let Some(sample) = report.samples.first() {

@@ -71,7 +71,8 @@ impl ResolvedPipeline {
     /// The datasets that it reads.
     pub fn datasets(&self) -> Vec<Name> {
         let inputs = self.steps.iter().flat_map(|s| &s.inputs);
-        let mut names: Vec<_> = inputs.filter_map(|i| if let InputRef::Dataset(n) = i { Some(n.clone()) } else { None }).collect();
+        let mut names: Vec<_> =
+            inputs.filter_map(|i| if let InputRef::Dataset(n) = i { Some(n.clone()) } else { None }).collect();
         names.sort();
         names.dedup();
         names
@@ -94,9 +95,8 @@ pub async fn resolve_pipeline(
         references.insert(step_name.clone(), tables_of(ctx, step, previous.as_ref()).map_err(|e| e.at(&place))?);
         previous = Some(step_name.clone());
     }
-    let order = spec
-        .order(&references)
-        .map_err(|e| OpError::invalid("cyclic_pipeline", format!("pipeline '{name}': {e}")))?;
+    let order =
+        spec.order(&references).map_err(|e| OpError::invalid("cyclic_pipeline", format!("pipeline '{name}': {e}")))?;
     let mut steps = Vec::with_capacity(order.len());
     for step_name in order {
         let place = format!("pipeline '{name}', step '{step_name}'");
@@ -106,8 +106,15 @@ pub async fn resolve_pipeline(
         steps.push(PlannedStep { name: step_name, inputs, code, spec: step.clone() });
     }
     let output = spec.output.clone().or_else(|| spec.steps.keys().next_back().cloned());
-    let output = output.ok_or_else(|| OpError::invalid("invalid_pipeline", format!("pipeline '{name}' has no steps")))?;
-    Ok(ResolvedPipeline { name: name.clone(), steps, output, serve_from: spec.serve_from, has_split: spec.split.is_some() })
+    let output =
+        output.ok_or_else(|| OpError::invalid("invalid_pipeline", format!("pipeline '{name}' has no steps")))?;
+    Ok(ResolvedPipeline {
+        name: name.clone(),
+        steps,
+        output,
+        serve_from: spec.serve_from,
+        has_split: spec.split.is_some(),
+    })
 }
 
 fn tables_of(ctx: &Context, step: &StepSpec, previous: Option<&Name>) -> OpResult<Vec<String>> {
@@ -182,7 +189,9 @@ async fn find_plugin(ctx: &Context, project: &Name, wanted: &str) -> OpResult<(P
     let digest = digest.map_err(|e| OpError::invalid("invalid_plugin", e.to_string()))?;
     let version = if digest.is_some() { None } else { rest };
     let Some(row) = ctx.store.plugin(project, &name, version, digest.as_ref()).await? else {
-        let message = format!("there is no plugin '{wanted}' in project '{project}'; push it with `tiegel plugin push FILE.wasm`");
+        let message = format!(
+            "there is no plugin '{wanted}' in project '{project}'; push it with `tiegel plugin push FILE.wasm`"
+        );
         return Err(OpError::invalid("unknown_plugin", message));
     };
     let image = PluginImage { digest: row.digest, label: format!("{}@{}", row.name, row.version) };

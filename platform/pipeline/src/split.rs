@@ -9,7 +9,12 @@ pub fn with_split(sql: &str, split: &SplitSpec) -> OpResult<String> {
         (Some(by), None, None) => by_time(by),
         (None, Some(by), None) => by_fraction(by),
         (None, None, Some(by)) => by_column(by)?,
-        _ => return Err(OpError::invalid("invalid_split", "a split has exactly one of byTime, byFraction and byColumn")),
+        _ => {
+            return Err(OpError::invalid(
+                "invalid_split",
+                "a split has exactly one of byTime, byFraction and byColumn",
+            ));
+        }
     };
     let sql = sql.trim().trim_end_matches(';');
     Ok(format!("SELECT *, {case} AS {SPLIT_COLUMN} FROM (\n{sql}\n) AS unsplit"))
@@ -55,7 +60,10 @@ fn sql_value(value: &Value) -> OpResult<String> {
         Value::String(text) => Ok(literal(text)),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(flag) => Ok(flag.to_string()),
-        other => Err(OpError::invalid("invalid_split", format!("a split value is a text, a number or a boolean, not {other}"))),
+        other => Err(OpError::invalid(
+            "invalid_split",
+            format!("a split value is a text, a number or a boolean, not {other}"),
+        )),
     }
 }
 

@@ -53,7 +53,8 @@ pub async fn apply(ctx: &Ctx, project: &Name, request: &ApplyRequest, actor: &st
 
 pub(crate) fn wanted(request: &ApplyRequest) -> OpResult<Vec<(ResourceRef, Spec)>> {
     if request.documents.len() > limits::DOCUMENTS_MAX {
-        let message = format!("{} documents were sent; at most {} are taken", request.documents.len(), limits::DOCUMENTS_MAX);
+        let message =
+            format!("{} documents were sent; at most {} are taken", request.documents.len(), limits::DOCUMENTS_MAX);
         return Err(OpError::Limit(message));
     }
     let read = |document: &PostedDocument| {
@@ -101,7 +102,10 @@ async fn check_global_names(ctx: &Ctx, project: &Name, snapshot: &Snapshot) -> O
         }
         for row in ctx.store.resources(&other.name).await? {
             if row.kind == Kind::Endpoint && snapshot.endpoints.contains_key(&row.name) {
-                let message = format!("endpoint '{}' exists in project '{}'; endpoint names are unique in a server, choose another", row.name, other.name);
+                let message = format!(
+                    "endpoint '{}' exists in project '{}'; endpoint names are unique in a server, choose another",
+                    row.name, other.name
+                );
                 return Err(OpError::Conflict(message));
             }
         }
@@ -124,7 +128,9 @@ pub async fn export(ctx: &Ctx, project: &Name) -> OpResult<String> {
         documents.push(Document::new(project.clone(), row.name, spec));
     }
     if documents.is_empty() {
-        return Err(OpError::NotFound(format!("project '{project}' has no documents; apply some with `tiegel apply -f FOLDER`")));
+        return Err(OpError::NotFound(format!(
+            "project '{project}' has no documents; apply some with `tiegel apply -f FOLDER`"
+        )));
     }
     Ok(tiegel_spec::export(&documents))
 }

@@ -39,7 +39,8 @@ impl Snapshot {
     fn get<'a, T>(&self, map: &'a BTreeMap<Name, T>, kind: Kind, name: &Name) -> OpResult<&'a T> {
         map.get(name).ok_or_else(|| {
             let known = map.keys().map(|n| format!("{kind}/{n}")).collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() { "none; apply a project folder with `tiegel apply`".to_owned() } else { known };
+            let known =
+                if known.is_empty() { "none; apply a project folder with `tiegel apply`".to_owned() } else { known };
             OpError::NotFound(format!("there is no {kind} '{name}' in this project; there is: {known}"))
         })
     }
@@ -125,7 +126,8 @@ impl Graph {
     async fn training(&mut self, ctx: &Context, project: &Name, snapshot: &Snapshot, name: &Name) -> OpResult<Unit> {
         let spec = snapshot.get(&snapshot.trainings, Kind::Training, name)?;
         self.pipeline(ctx, project, snapshot, &spec.pipeline).await?;
-        let steps = self.units.iter().filter(|u| matches!(u, Unit::Step { pipeline, .. } if *pipeline == spec.pipeline));
+        let steps =
+            self.units.iter().filter(|u| matches!(u, Unit::Step { pipeline, .. } if *pipeline == spec.pipeline));
         let needs = steps.cloned().collect();
         Ok(self.add(Unit::Training(name.clone()), needs))
     }

@@ -9,6 +9,7 @@ mod lookup;
 mod plan;
 mod progress;
 mod run;
+mod schemas;
 mod unit;
 mod why;
 

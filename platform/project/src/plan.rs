@@ -10,6 +10,7 @@ use tiegel_types::{Digest, Kind, Name, ResourceRef};
 use crate::apply::{ApplyRequest, check, merged, wanted};
 use crate::graph::{Graph, Snapshot, Unit};
 use crate::lookup::{Lookup, Outputs};
+use crate::schemas::known_schemas;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,7 +70,8 @@ pub async fn plan(
     let wanted = wanted(request)?;
     let after = merged(ctx, project, request, &wanted).await?;
     check(ctx, project, &after).await?;
-    let mut planner = Planner { ctx, project, snapshot: &after, source_roots, outputs: Outputs::default(), steps: vec![] };
+    let mut planner =
+        Planner { ctx, project, snapshot: &after, source_roots, outputs: Outputs::default(), steps: vec![] };
     let mut pipelines = Vec::new();
     for name in after.pipelines.keys() {
         let target = ResourceRef::new(Kind::Pipeline, name.clone());
@@ -81,7 +83,8 @@ pub async fn plan(
         let graph = Graph::of(ctx, project, &after, &ResourceRef::new(Kind::Training, name.clone())).await?;
         planner.walk(&graph).await?;
     }
-    let steps = planner.steps.into_iter().map(|(unit, (verdict, why))| StepPlan { step: unit.to_string(), verdict, why });
+    let steps =
+        planner.steps.into_iter().map(|(unit, (verdict, why))| StepPlan { step: unit.to_string(), verdict, why });
     let steps = steps.collect();
     let changes = changes(ctx, project, &wanted, request.prune).await?;
     Ok(Plan { serial: ctx.store.project_serial(project).await?, changes, steps, pipelines })
@@ -109,7 +112,8 @@ impl Planner<'_> {
     }
 
     async fn verdict(&mut self, graph: &Graph, unit: &Unit) -> OpResult<(StepVerdict, String)> {
-        let running: BTreeSet<_> = self.steps.iter().filter(|(_, (v, _))| *v == StepVerdict::Run).map(|(u, _)| u).collect();
+        let running: BTreeSet<_> =
+            self.steps.iter().filter(|(_, (v, _))| *v == StepVerdict::Run).map(|(u, _)| u).collect();
         if let Some(input) = graph.needs[unit].iter().find(|need| running.contains(need)) {
             return Ok((StepVerdict::Run, format!("its input {input} runs")));
         }
@@ -146,6 +150,7 @@ impl Planner<'_> {
     async fn boundary(&self, graph: &Graph, name: &Name) -> OpResult<PipelinePlan> {
         let tables = self.outputs.tables(name);
         let schemas: BTreeMap<_, _> = tables.into_iter().map(|(n, t)| (n, t.schema)).collect();
+        let schemas = known_schemas(self.ctx, &graph.pipelines[name], schemas).await?;
         let boundary = serving_boundary(self.ctx, &graph.pipelines[name], &schemas).await?;
         let servable = !matches!(boundary, Boundary::Refused { .. });
         Ok(PipelinePlan { pipeline: name.clone(), serves: boundary.describe(), servable })
@@ -166,10 +171,16 @@ pub(crate) async fn changes(
         .into_iter()
         .map(|row| (ResourceRef::new(row.kind, row.name), (row.digest, row.spec)))
         .collect();
-    let mut changes: Vec<_> = wanted.iter().map(|(reference, spec)| change(reference, spec, stored.get(reference))).collect();
+    let mut changes: Vec<_> =
+        wanted.iter().map(|(reference, spec)| change(reference, spec, stored.get(reference))).collect();
     if prune {
         let gone = stored.keys().filter(|r| !wanted.iter().any(|(w, _)| w == *r));
-        changes.extend(gone.map(|r| Change { action: ChangeAction::Delete, kind: r.kind, name: r.name.clone(), fields: vec![] }));
+        changes.extend(gone.map(|r| Change {
+            action: ChangeAction::Delete,
+            kind: r.kind,
+            name: r.name.clone(),
+            fields: vec![],
+        }));
     }
     Ok(changes)
 }

@@ -113,10 +113,12 @@ fn kind(unit: &Unit, graph: &Graph) -> &'static str {
         Unit::Dataset(_) => "dataset",
         Unit::Training(_) => "training",
         Unit::Endpoint(_) => "endpoint",
-        Unit::Step { pipeline, step } => match graph.pipelines.get(pipeline).and_then(|p| p.step(step)).map(|s| &s.code) {
-            Some(tiegel_pipeline::StepCode::Wasm(_)) => "wasm",
-            _ => "sql",
-        },
+        Unit::Step { pipeline, step } => {
+            match graph.pipelines.get(pipeline).and_then(|p| p.step(step)).map(|s| &s.code) {
+                Some(tiegel_pipeline::StepCode::Wasm(_)) => "wasm",
+                _ => "sql",
+            }
+        }
     }
 }
 

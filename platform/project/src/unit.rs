@@ -82,7 +82,8 @@ impl UnitRun<'_> {
     /// A dataset's files must be known before its key is.
     async fn read_source(&self) -> OpResult<()> {
         let Unit::Dataset(name) = &self.unit else { return Ok(()) };
-        let files = import_source(self.ctx(), &self.work.snapshot.datasets[name], &self.work.handler.source_roots).await?;
+        let files =
+            import_source(self.ctx(), &self.work.snapshot.datasets[name], &self.work.handler.source_roots).await?;
         self.work.outputs.lock().await.sources.insert(name.clone(), files);
         Ok(())
     }
@@ -169,7 +170,10 @@ impl UnitRun<'_> {
                 Ok(result) => result,
                 Err(_) => {
                     cancel.cancel();
-                    let message = format!("it ran for more than {} s; raise timeoutSeconds or give it less to do", limit.as_secs());
+                    let message = format!(
+                        "it ran for more than {} s; raise timeoutSeconds or give it less to do",
+                        limit.as_secs()
+                    );
                     Err(OpError::Limit(message))
                 }
             };
@@ -233,7 +237,8 @@ impl UnitRun<'_> {
         let show = move |report: &tiegel_engine::EpochReport| {
             let phase = if report.refit { "refit, " } else { "" };
             let loss = report.validation.get("loss").map(|l| format!(", validation {l:.4}")).unwrap_or_default();
-            let text = format!("{phase}epoch {}/{}: loss {:.4}{loss}", report.epoch, report.epochs_max, report.train_loss);
+            let text =
+                format!("{phase}epoch {}/{}: loss {:.4}{loss}", report.epoch, report.epochs_max, report.train_loss);
             progress.set(job, &step, text);
         };
         run_training(self.ctx(), &training, key, cancel, Box::new(show)).await
@@ -308,7 +313,9 @@ impl UnitRun<'_> {
         let state = if unchanged { StepState::Cached } else { StepState::Succeeded };
         let done = StepUpdate {
             reason: Some(json!(Decision { ran: !unchanged, changed: vec![], text })),
-            output: Some(json!({ "version": status.live_version, "bundle": status.live_bundle, "replay": status.replay })),
+            output: Some(
+                json!({ "version": status.live_version, "bundle": status.live_bundle, "replay": status.replay }),
+            ),
             finished_ms: Some(self.ctx().now_ms()),
             ..StepUpdate::new(state)
         };

@@ -23,7 +23,9 @@ pub async fn why(ctx: &Ctx, job: JobId, step: &str) -> OpResult<Why> {
     let decision: Option<Decision> = row.reason.clone().and_then(|r| serde_json::from_value(r).ok());
     let mut lines = match decision {
         Some(decision) => explain(&decision),
-        None if row.state == StepState::Waiting => vec!["it has not started: a step that it needs is not done".to_owned()],
+        None if row.state == StepState::Waiting => {
+            vec!["it has not started: a step that it needs is not done".to_owned()]
+        }
         None => vec!["it stopped before its inputs were known".to_owned()],
     };
     if let Some(error) = &row.error {

@@ -1,9 +1,11 @@
 //! Stored tables as DataFusion sees them: Parquet files by digest, under a private URL.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use bytes::Bytes;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
@@ -13,6 +15,13 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use futures::future::{BoxFuture, FutureExt, TryFutureExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tiegel_engine::arrow_schema;
 use tiegel_types::{FileRef, Schema, Table};
 
@@ -76,4 +85,36 @@ impl TableProvider for StoredTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         self.read(projection.cloned(), limit)
     }
+}
+
+/// Reads ranges of one blob, for the Parquet reader.
+#[derive(Clone)]
+pub(crate) struct BlobReader {
+    pub blobs: Arc<dyn ObjectStore>,
+    pub path: Path,
+    /// Its length, which saves asking for it.
+    pub bytes: u64,
+}
+
+impl AsyncFileReader for BlobReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        self.blobs.get_range(&self.path, range).map_err(external).boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        async move { self.blobs.get_ranges(&self.path, &ranges).await.map_err(external) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        let bytes = self.bytes;
+        let reader = ParquetMetaDataReader::new().with_arrow_reader_options(options);
+        async move { reader.load_and_finish(self, bytes).await.map(Arc::new) }.boxed()
+    }
+}
+
+fn external(error: object_store::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SessionState;
 use datafusion::functions::math::expr_fn::isnan;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, SessionContext, ident, lit};
@@ -27,7 +26,11 @@ const THIS: &str = "this";
 /// Failing rows shown.
 const SAMPLES_MAX: usize = 5;
 
-pub(crate) async fn check(sessions: &Sessions, table: &Table, tests: &[TableTest]) -> Result<Vec<TestReport>, TableError> {
+pub(crate) async fn check(
+    sessions: &Sessions,
+    table: &Table,
+    tests: &[TableTest],
+) -> Result<Vec<TestReport>, TableError> {
     // One partition: the samples are the first failing rows of the table.
     let context = sessions.with_tables(1, &BTreeMap::from([(THIS.to_owned(), table.clone())]))?;
     let checker = Checker { context, table };
@@ -38,7 +41,12 @@ pub(crate) async fn check(sessions: &Sessions, table: &Table, tests: &[TableTest
             TableError::Invalid(message) => invalid(format!("test '{label}': {message}")),
             other => other,
         })?;
-        reports.push(TestReport { test: label, passed: failing.rows == 0, failing_rows: failing.rows, samples: failing.samples });
+        reports.push(TestReport {
+            test: label,
+            passed: failing.rows == 0,
+            failing_rows: failing.rows,
+            samples: failing.samples,
+        });
     }
     Ok(reports)
 }
@@ -195,7 +203,8 @@ async fn count_rows(rows: DataFrame) -> Result<Failing, TableError> {
         let wanted = batch.num_rows().min(SAMPLES_MAX - failing.samples.len());
         if wanted > 0 {
             let closed = tiegel_engine::arrow_schema(&closed_schema(batch.schema_ref())?);
-            let first = closed_batch(&batch.slice(0, wanted), &closed).map_err(|e| internal("showing failing rows", e))?;
+            let first =
+                closed_batch(&batch.slice(0, wanted), &closed).map_err(|e| internal("showing failing rows", e))?;
             failing.samples.extend((0..wanted).map(|row| json_row(&first, row)));
         }
         failing.rows += batch.num_rows() as u64;

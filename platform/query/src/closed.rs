@@ -19,10 +19,14 @@ pub(crate) const STRICT: CastOptions<'static> =
 pub(crate) fn closed_type(data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(DataType::Utf8),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Some(DataType::Binary),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            Some(DataType::Binary)
+        }
         DataType::Dictionary(_, values) => closed_type(values),
         DataType::RunEndEncoded(_, values) => closed_type(values.data_type()),
-        DataType::Timestamp(_, _) | DataType::Date64 => Some(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        DataType::Timestamp(_, _) | DataType::Date64 => {
+            Some(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+        }
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
             Some(DataType::Float64)
         }
@@ -60,7 +64,11 @@ pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
         }
     }
     if seen.len() > limits::COLUMNS_MAX {
-        return Err(TableError::Limit(format!("{} columns, but a table holds at most {}", seen.len(), limits::COLUMNS_MAX)));
+        return Err(TableError::Limit(format!(
+            "{} columns, but a table holds at most {}",
+            seen.len(),
+            limits::COLUMNS_MAX
+        )));
     }
     Ok(())
 }
@@ -109,7 +117,10 @@ mod tests {
 
     #[test]
     fn column_names_are_unique_and_not_empty() {
-        assert_eq!(check_names(["a", "b", "a"].into_iter()).unwrap_err().to_string(), "two columns are named 'a': columns 1 and 3");
+        assert_eq!(
+            check_names(["a", "b", "a"].into_iter()).unwrap_err().to_string(),
+            "two columns are named 'a': columns 1 and 3"
+        );
         assert_eq!(check_names(["a", ""].into_iter()).unwrap_err().to_string(), "column 2 has no name");
     }
 }

@@ -20,11 +20,7 @@ pub(crate) use text::json_row;
 mod text;
 
 /// Encodes a stream. The first piece comes before the first batch where the format has a heading.
-pub(crate) fn encode(
-    schema: &Schema,
-    batches: BatchStream,
-    format: RowsFormat,
-) -> EncodedStream {
+pub(crate) fn encode(schema: &Schema, batches: BatchStream, format: RowsFormat) -> EncodedStream {
     let encoder = match Encoder::new(schema, format) {
         Ok(encoder) => encoder,
         Err(error) => return stream::once(async { Err(error) }).boxed(),

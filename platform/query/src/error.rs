@@ -1,7 +1,8 @@
 //! DataFusion's errors as short sentences for users.
 
 use arrow::error::ArrowError;
-use datafusion::error::{DataFusionError, SchemaError};
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
 use tiegel_engine::{TableError, UnsupportedColumn};
 
 /// Characters of an error text taken over from a library.
@@ -48,12 +49,14 @@ pub(crate) fn from_datafusion(error: &DataFusionError) -> TableError {
             "the query needs more memory or spill space than the engine may use: {}",
             sentence(message)
         )),
-        DataFusionError::SQL(parser, _) => invalid(format!("the SQL does not parse: {}", parser_message(&parser.to_string()))),
+        DataFusionError::SQL(parser, _) => {
+            invalid(format!("the SQL does not parse: {}", parser_message(&parser.to_string())))
+        }
         DataFusionError::SchemaError(schema, _) => invalid(schema_message(schema)),
         DataFusionError::NotImplemented(message) => invalid(format!("not supported: {}", sentence(message))),
-        DataFusionError::Plan(message) | DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
-            invalid(sentence(message))
-        }
+        DataFusionError::Plan(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::Configuration(message) => invalid(sentence(message)),
         other => TableError::Internal(sentence(&other.strip_backtrace())),
     }
 }
@@ -62,9 +65,10 @@ fn from_arrow(error: &ArrowError) -> TableError {
     match error {
         ArrowError::ExternalError(inner) => from_external(inner.as_ref()),
         ArrowError::IoError(message, _) => internal("reading or spilling", message),
-        ArrowError::CastError(m) | ArrowError::ComputeError(m) | ArrowError::ParseError(m) | ArrowError::ArithmeticOverflow(m) => {
-            invalid(sentence(m))
-        }
+        ArrowError::CastError(m)
+        | ArrowError::ComputeError(m)
+        | ArrowError::ParseError(m)
+        | ArrowError::ArithmeticOverflow(m) => invalid(sentence(m)),
         ArrowError::DivideByZero => invalid("division by zero: guard it with nullif(divisor, 0)"),
         other => TableError::Internal(sentence(&other.to_string())),
     }
@@ -88,16 +92,22 @@ fn from_external(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Tab
 
 /// `ParserError("Expected: ..., found: ... at Line: 1, Column: 8")` without its wrapping.
 fn parser_message(text: &str) -> String {
-    let inner = text.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"").trim_end_matches("\")");
+    let inner =
+        text.trim_start_matches("sql parser error: ").trim_start_matches("ParserError(\"").trim_end_matches("\")");
     sentence(&inner.replace(" at Line: ", " at line ").replace(", Column: ", ", column "))
 }
 
 fn schema_message(error: &SchemaError) -> String {
     let text = sentence(&error.to_string());
     match error {
-        SchemaError::FieldNotFound { .. } => text.replacen("No field named", "no column named", 1).replace("Valid fields are", "The columns are"),
+        SchemaError::FieldNotFound { .. } => {
+            text.replacen("No field named", "no column named", 1).replace("Valid fields are", "The columns are")
+        }
         SchemaError::AmbiguousReference { field } => {
-            format!("column '{}' is in more than one table: write table.{} for the one you mean", field.name, field.name)
+            format!(
+                "column '{}' is in more than one table: write table.{} for the one you mean",
+                field.name, field.name
+            )
         }
         _ => text.replace("Schema contains duplicate", "there is a duplicate"),
     }
@@ -105,8 +115,14 @@ fn schema_message(error: &SchemaError) -> String {
 
 /// One line without the library's own headings and advice.
 fn sentence(text: &str) -> String {
-    const HEADINGS: [&str; 6] =
-        ["Error during planning: ", "Schema error: ", "Execution error: ", "Invalid argument error: ", "Cast error: ", "Arrow error: "];
+    const HEADINGS: [&str; 6] = [
+        "Error during planning: ",
+        "Schema error: ",
+        "Execution error: ",
+        "Invalid argument error: ",
+        "Cast error: ",
+        "Arrow error: ",
+    ];
     const NOISE: [&str; 3] = [
         " or disable the datafusion.sql_parser.enable_ident_normalization configuration",
         "datafusion.public.",

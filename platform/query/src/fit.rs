@@ -91,11 +91,15 @@ fn chunks(rows: BatchStream, schema: SchemaRef) -> stream::BoxStream<'static, Re
 /// The batch as the plugin was promised it: a column that was bound as another type is cast.
 pub(crate) fn typed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, TableError> {
     let column = |field: &arrow::datatypes::FieldRef| -> Result<ArrayRef, TableError> {
-        let column = batch.column_by_name(field.name()).ok_or_else(|| internal("a column was not read", field.name()))?;
+        let column =
+            batch.column_by_name(field.name()).ok_or_else(|| internal("a column was not read", field.name()))?;
         let column = closed_column(column, field.data_type())
             .map_err(|e| invalid(format!("column '{}' does not fit the plugin's input: {e}", field.name())))?;
         if !field.is_nullable() && column.null_count() > 0 {
-            return Err(invalid(format!("column '{}' holds nulls, which the plugin was promised not to see", field.name())));
+            return Err(invalid(format!(
+                "column '{}' holds nulls, which the plugin was promised not to see",
+                field.name()
+            )));
         }
         Ok(column)
     };
@@ -108,7 +112,11 @@ fn fit_rows(binding: &Binding, chunk: &[RecordBatch]) -> Result<FitRows, TableEr
     let inputs = |batch: &RecordBatch| batch.project(&positions).map_err(|e| internal("a plugin's input", e));
     let target = |target: &Field| {
         let column = |batch: &RecordBatch| batch.column_by_name(&target.name).cloned();
-        chunk.iter().map(column).collect::<Option<Vec<ArrayRef>>>().ok_or_else(|| internal("the target was not read", &target.name))
+        chunk
+            .iter()
+            .map(column)
+            .collect::<Option<Vec<ArrayRef>>>()
+            .ok_or_else(|| internal("the target was not read", &target.name))
     };
     Ok(FitRows {
         batches: chunk.iter().map(inputs).collect::<Result<_, _>>()?,

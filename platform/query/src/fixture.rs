@@ -1,14 +1,16 @@
 //! What the tests share: an engine over a store in memory, and a plugin host in plain Rust.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::Float64Type;
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::json;
 use tempfile::TempDir;
 use tiegel_engine::{
@@ -110,8 +112,11 @@ pub(crate) fn flights(from: usize, to: usize) -> RecordBatch {
 /// column `x` over all rows. A fit's state lists what each chunk taught.
 #[derive(Default)]
 pub(crate) struct NativeHost {
-    /// The chunks of fits, in the order in which they were taught.
-    pub chunks: Mutex<Vec<u64>>,
+    /// The chunks that fits have begun to teach.
+    begun: Mutex<Vec<u64>>,
+    more: Condvar,
+    /// Whether a first chunk that waited for the second, by the config's `overlap`, saw it begin.
+    pub overlapped: AtomicBool,
 }
 
 pub(crate) fn binding(config: serde_json::Value) -> Binding {
@@ -126,7 +131,13 @@ pub(crate) fn binding(config: serde_json::Value) -> Binding {
 
 fn refused(message: &str, row: Option<u64>) -> PluginFailure {
     let column = Some("x".into());
-    PluginFailure::Refused { plugin: "native@1.0.0".into(), code: PluginErrorCode::InvalidInput, message: message.into(), column, row }
+    PluginFailure::Refused {
+        plugin: "native@1.0.0".into(),
+        code: PluginErrorCode::InvalidInput,
+        message: message.into(),
+        column,
+        row,
+    }
 }
 
 impl PluginHost for NativeHost {
@@ -142,11 +153,17 @@ impl PluginHost for NativeHost {
         Ok(Some(output(binding)))
     }
 
-    fn partial(&self, _: &Binding, chunk: u64, rows: &FitRows) -> Result<Vec<u8>, PluginFailure> {
-        // Later chunks are quicker, so that an engine which does not keep the order is found out.
-        std::thread::sleep(std::time::Duration::from_millis(20u64.saturating_sub(5 * chunk)));
-        self.chunks.lock().unwrap().push(chunk);
-        let sum: f64 = rows.batches.iter().flat_map(|b| b.column(0).as_primitive::<Float64Type>().iter().flatten()).sum();
+    fn partial(&self, binding: &Binding, chunk: u64, rows: &FitRows) -> Result<Vec<u8>, PluginFailure> {
+        self.begun.lock().unwrap().push(chunk);
+        self.more.notify_all();
+        if chunk == 0 && binding.config["overlap"] == true {
+            // The first chunk ends after the second began, so that an engine which does not keep the order is found out.
+            let begun = self.begun.lock().unwrap();
+            let waited = self.more.wait_timeout_while(begun, Duration::from_secs(20), |begun| !begun.contains(&1));
+            self.overlapped.store(!waited.unwrap().1.timed_out(), Ordering::SeqCst);
+        }
+        let sum: f64 =
+            rows.batches.iter().flat_map(|b| b.column(0).as_primitive::<Float64Type>().iter().flatten()).sum();
         let sizes: Vec<usize> = rows.batches.iter().map(RecordBatch::num_rows).collect();
         let targets = rows.targets.as_ref().map(|targets| targets.iter().map(|t| t.len()).sum::<usize>());
         Ok(json!({ "chunk": chunk, "batches": sizes, "sum": sum, "targets": targets }).to_string().into_bytes())

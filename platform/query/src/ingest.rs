@@ -99,7 +99,9 @@ impl Target {
         if self.declared.contains_key(column) {
             return "the type declared under `columns:`".into();
         }
-        format!("the type of the first {GUESS_ROWS} rows; if the column holds anything else, declare it under `columns:`, such as `{column}: utf8`")
+        format!(
+            "the type of the first {GUESS_ROWS} rows; if the column holds anything else, declare it under `columns:`, such as `{column}: utf8`"
+        )
     }
 }
 
@@ -126,8 +128,8 @@ fn declared(mut schema: Schema, request: &IngestRequest) -> Result<Schema, Strin
         }
         let known = schema.names().collect::<Vec<_>>().join(", ");
         let field = schema.fields.iter_mut().find(|field| field.name == *name);
-        let field: &mut Field =
-            field.ok_or_else(|| format!("`columns:` declares '{name}', which is not a column; the columns are {known}"))?;
+        let field: &mut Field = field
+            .ok_or_else(|| format!("`columns:` declares '{name}', which is not a column; the columns are {known}"))?;
         field.dtype = *dtype;
         field.width = 1;
     }

@@ -12,9 +12,9 @@ mod closed;
 mod encode;
 mod engine;
 mod error;
+mod fit;
 #[cfg(test)]
 mod fixture;
-mod fit;
 mod ingest;
 mod profile;
 mod query;
@@ -26,4 +26,4 @@ mod transform;
 mod write;
 
 pub use engine::{QueryConfig, QueryEngine};
-pub use transform::TransformPayload;
+pub use transform::{TransformLimits, TransformPayload};

@@ -16,9 +16,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use tiegel_engine::{ScanOptions, TableError};
 use tiegel_types::{ColumnProfile, DType, Field, Profile, Table, limits};
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::{internal, shown};
+use crate::runtime::spawn;
 use crate::scan::scan;
 use column::{Measured, Numbers, Values};
 
@@ -28,15 +28,11 @@ mod sketch;
 /// Columns that one pass looks at, which bounds its memory.
 const COLUMNS_PER_PASS: usize = 32;
 
-pub(crate) async fn profile(
-    blobs: Arc<dyn ObjectStore>,
-    table: &Table,
-    threads: usize,
-) -> Result<Profile, TableError> {
+pub(crate) async fn profile(blobs: Arc<dyn ObjectStore>, table: &Table, threads: usize) -> Result<Profile, TableError> {
     let per_pass = table.schema.fields.len().div_ceil(threads).clamp(1, COLUMNS_PER_PASS);
     let columns = stream::iter(table.schema.fields.chunks(per_pass).map(<[Field]>::to_vec))
         .map(|fields| {
-            let work = AbortOnDropHandle::new(tokio::spawn(profile_columns(Arc::clone(&blobs), table.clone(), fields)));
+            let work = spawn(profile_columns(Arc::clone(&blobs), table.clone(), fields));
             async move { work.await.map_err(|error| internal("a profile stopped", error))? }
         })
         .buffered(threads)
@@ -160,7 +156,9 @@ impl Column {
         let dtype = self.field.dtype;
         let none = Numbers::default();
         let (values, numbers) = match self.kind {
-            Kind::Whole(measured, numbers) => (measured.finish(|value| whole_text(value, dtype)), numbers.unwrap_or_default()),
+            Kind::Whole(measured, numbers) => {
+                (measured.finish(|value| whole_text(value, dtype)), numbers.unwrap_or_default())
+            }
             Kind::Float(measured, numbers) => (measured.finish(|value| float_text(value, dtype)), numbers),
             Kind::Text(measured) => (measured.finish(|text| shown(&text)), Box::new(none)),
             Kind::Opaque => (Values::default(), Box::new(none)),

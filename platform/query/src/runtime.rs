@@ -64,6 +64,12 @@ impl Drop for Threads {
     }
 }
 
+/// Runs a future beside the current one, on the same threads, until its handle is dropped.
+#[expect(clippy::disallowed_methods, reason = "the task ends with its handle, so nothing outlives the operation")]
+pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    AbortOnDropHandle::new(tokio::spawn(work))
+}
+
 /// Runs blocking work on the runtime's blocking threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, TableError> + Send + 'static,
@@ -91,5 +97,9 @@ async fn produce<T>(
 }
 
 fn stopped(error: &tokio::task::JoinError) -> TableError {
-    if error.is_cancelled() { TableError::Cancelled } else { TableError::Internal(format!("a worker stopped: {error}")) }
+    if error.is_cancelled() {
+        TableError::Cancelled
+    } else {
+        TableError::Internal(format!("a worker stopped: {error}"))
+    }
 }

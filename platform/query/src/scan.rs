@@ -9,11 +9,11 @@ use arrow::error::ArrowError;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter};
-use parquet::arrow::async_reader::ParquetObjectReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use tiegel_engine::{BatchStream, ScanOptions, ScanOrder, TableError, arrow_schema};
 use tiegel_types::{FileRef, SPLIT_COLUMN, Schema, Split, Table, limits};
 
+use crate::blobs::BlobReader;
 use crate::closed::batch_of;
 use crate::error::{internal, invalid};
 
@@ -65,7 +65,9 @@ struct Columns {
 impl Columns {
     fn new(table: &Schema, options: &ScanOptions) -> Result<Self, TableError> {
         if !options.splits.is_empty() && table.field(SPLIT_COLUMN).is_none() {
-            return Err(invalid(format!("the table has no column '{SPLIT_COLUMN}' to choose rows by: add a split step before")));
+            return Err(invalid(format!(
+                "the table has no column '{SPLIT_COLUMN}' to choose rows by: add a split step before"
+            )));
         }
         let names = options.columns.clone().unwrap_or_else(|| table.names().map(str::to_owned).collect());
         let field = |name: &String| table.field(name).cloned().ok_or_else(|| no_column(name, table));
@@ -80,14 +82,14 @@ pub(crate) fn no_column(name: &str, table: &Schema) -> TableError {
 
 /// A Parquet file and its footer.
 struct StoredFile {
-    reader: ParquetObjectReader,
+    reader: BlobReader,
     metadata: ArrowReaderMetadata,
 }
 
 impl StoredFile {
     async fn open(blobs: &Arc<dyn ObjectStore>, file: &FileRef) -> Result<Self, TableError> {
         let mut reader =
-            ParquetObjectReader::new(Arc::clone(blobs), file.digest.blob_path().into()).with_file_size(file.bytes);
+            BlobReader { blobs: Arc::clone(blobs), path: file.digest.blob_path().into(), bytes: file.bytes };
         let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
         Ok(Self { reader, metadata: metadata.map_err(|e| internal(&format!("opening blob {}", file.digest), e))? })
     }
@@ -132,7 +134,7 @@ fn shuffle<T>(items: &mut [T], seed: u64) {
         let mut z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         let draw = z ^ (z >> 31);
-        items.swap(last, (u128::from(draw) * (last as u128 + 1) >> 64) as usize);
+        items.swap(last, ((u128::from(draw) * (last as u128 + 1)) >> 64) as usize);
     }
 }
 
@@ -171,7 +173,8 @@ impl GroupReader {
 
     /// Parquet answers columns in the file's order; this is the order asked for.
     fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch, TableError> {
-        let column = |name: &String| batch.column_by_name(name).cloned().ok_or_else(|| internal("a column was not read", name));
+        let column =
+            |name: &String| batch.column_by_name(name).cloned().ok_or_else(|| internal("a column was not read", name));
         let columns = self.columns.names.iter().map(column).collect::<Result<_, _>>()?;
         batch_of(Arc::clone(&self.columns.schema), columns, batch.num_rows())
             .map_err(|e| internal("a stored file does not fit its table's schema", e))

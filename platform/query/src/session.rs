@@ -20,6 +20,8 @@ use crate::error::{from_datafusion, internal};
 
 /// Bytes on disk that all queries together may spill, as a multiple of their memory.
 const SPILL_BYTES_PER_MEMORY_BYTE: u64 = 32;
+/// A scan of so many compressed bytes is shared between threads; about one row group of a wide table.
+const SHARED_SCAN_BYTES_MIN: usize = 256 << 10;
 /// Rows in a batch inside DataFusion.
 const BATCH_ROWS: usize = 8_192;
 
@@ -50,6 +52,7 @@ impl Sessions {
         let mut config = SessionConfig::new()
             .with_target_partitions(partitions)
             .with_batch_size(BATCH_ROWS)
+            .with_repartition_file_min_size(SHARED_SCAN_BYTES_MIN)
             .with_information_schema(false);
         let options = config.options_mut();
         // Texts stay plain utf8, the one text type of a table and of a plugin.

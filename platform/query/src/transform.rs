@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::compute::SortOptions;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::expressions::col;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use arrow::compute::SortOptions;
 use futures::{StreamExt, TryStreamExt};
 use tiegel_engine::{BatchStream, PluginHost, TableError, TransformStep, Transformer};
 use tiegel_types::{Ordering, Schema, Table};
@@ -46,7 +46,12 @@ pub(crate) async fn plan(
     table: &Table,
     instances: usize,
 ) -> Result<Planned, TableError> {
-    let missing = step.binding.input.names().chain(step.keep.iter().map(String::as_str)).find(|n| table.schema.field(n).is_none());
+    let missing = step
+        .binding
+        .input
+        .names()
+        .chain(step.keep.iter().map(String::as_str))
+        .find(|n| table.schema.field(n).is_none());
     if let Some(name) = missing {
         return Err(no_column(name, &table.schema));
     }
@@ -103,7 +108,8 @@ fn sorted(table: &Table, input: &Schema, ordering: &Ordering) -> Result<Arc<dyn 
     }
     let position = |name: &&str| table.schema.index_of(name).ok_or_else(|| no_column(name, &table.schema));
     let positions = names.iter().map(position).collect::<Result<BTreeSet<usize>, _>>()?;
-    let read = StoredTable::new(table).read(Some(positions.into_iter().collect()), None).map_err(|e| from_datafusion(&e))?;
+    let read =
+        StoredTable::new(table).read(Some(positions.into_iter().collect()), None).map_err(|e| from_datafusion(&e))?;
     let schema = read.schema();
     let by = |name: &&str| {
         let options = SortOptions { descending: false, nulls_first: false };

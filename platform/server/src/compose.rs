@@ -29,7 +29,8 @@ pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
         spill_dir: data_dir.join("spill"),
         partitions: threads(config),
     };
-    let tables = QueryEngine::new(query, blobs.object_store(), plugins.clone()).context("cannot start the table engine")?;
+    let tables =
+        QueryEngine::new(query, blobs.object_store(), plugins.clone()).context("cannot start the table engine")?;
     let model = ModelConfig { threads: config.threads.unwrap_or(0), device: config.device.clone() };
     let models = CandleEngine::new(&model).context("cannot start the model engine")?;
     let seed = Uuid::new_v4();

@@ -43,7 +43,7 @@ impl Server {
         if released > 0 {
             tracing::info!(jobs = released, "jobs that were interrupted go on");
         }
-        let endpoints = Endpoints::default();
+        let endpoints = Endpoints::new(ctx.metrics.clone());
         let deployer = Arc::new(EndpointReconciler::new(ctx.clone(), endpoints.clone()));
         deployer.restore().await.context("cannot restore the endpoints")?;
         let reconciler = start_reconciler(deployer.clone(), Duration::from_secs(RECONCILE_SECONDS));

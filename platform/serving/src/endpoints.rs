@@ -97,7 +97,10 @@ impl Endpoints {
     pub async fn predict_json(&self, name: &str, body: Value) -> OpResult<Prediction> {
         let live = self.live(name)?;
         let request: PredictRequest = serde_json::from_value(body).map_err(|e| {
-            OpError::invalid("invalid_rows", format!("the body is not {{\"rows\": [{{\"column\": value, …}}, …]}}: {e}"))
+            OpError::invalid(
+                "invalid_rows",
+                format!("the body is not {{\"rows\": [{{\"column\": value, …}}, …]}}: {e}"),
+            )
         })?;
         live.predict(Input::Rows(request.rows)).await
     }
@@ -162,9 +165,12 @@ impl Live {
         let (started, rows) = (Instant::now(), input.rows());
         let Served { endpoint, model, version } = &self.served;
         let span = tracing::info_span!("endpoint.predict", %endpoint, version, rows);
-        let predictions = self.executor.run(input).instrument(span).await.inspect_err(|_| {
-            self.metrics.predict_failed(endpoint.as_str());
-        })?;
+        let metered = |waiting: usize| self.metrics.set_waiting_predicts(endpoint.as_str(), waiting as i64);
+        metered(self.waiting() + 1);
+        let answer = self.executor.run(input).instrument(span).await;
+        metered(self.waiting());
+        let predictions = answer.inspect_err(|_| self.metrics.predict_failed(endpoint.as_str()))?;
+        self.metrics.batch_predicted(endpoint.as_str(), rows as u64);
         self.metrics.predicted(endpoint.as_str(), rows as u64, started.elapsed().as_secs_f64());
         Ok(Prediction {
             endpoint: endpoint.clone(),

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, SchemaRef};
@@ -31,7 +32,9 @@ impl LoadedBundle {
         let bundle = get_bundle(ctx, &digest).await?;
         let mut loading = Loading { columns: bundle.input.clone(), stages: Vec::with_capacity(bundle.stages.len()) };
         for stage in &bundle.stages {
-            let runner = load_stage(ctx, stage, &loading.columns).await.map_err(|e| e.at(&format!("step '{}'", stage.step())))?;
+            let runner = load_stage(ctx, stage, &loading.columns)
+                .await
+                .map_err(|e| e.at(&format!("step '{}'", stage.step())))?;
             loading.push(stage.step(), runner)?;
         }
         let weights = ctx.blobs.get(&bundle.model.weights).await?;
@@ -117,12 +120,14 @@ impl LoadedBundle {
     }
 
     pub(crate) fn predict(&self, features: &RecordBatch) -> OpResult<Vec<f64>> {
-        let span = tracing::info_span!("model.forward", rows = features.num_rows());
-        let predictions = span.in_scope(|| self.predictor.predict(features))?;
+        let predictions = self.predictor.predict(features)?;
         let predictions = predictions.as_primitive_opt::<Float64Type>().filter(|p| p.null_count() == 0);
         match predictions {
             Some(p) if p.len() == features.num_rows() => Ok(p.values().to_vec()),
-            _ => Err(OpError::internal(format!("the model did not answer one float64 for each of {} rows", features.num_rows()))),
+            _ => Err(OpError::internal(format!(
+                "the model did not answer one float64 for each of {} rows",
+                features.num_rows()
+            ))),
         }
     }
 }
@@ -155,12 +160,13 @@ async fn load_stage(ctx: &Ctx, stage: &Stage, columns: &Schema) -> OpResult<Runn
         Some(reference) => Some(ctx.load_state(reference).await?),
         None => None,
     };
+    let call = Duration::from_millis(limits::SERVING_CALL_MS_MAX);
     let binding = Binding {
         image: PluginImage { digest: *plugin, label: label.clone() },
         config: config.clone(),
         input: input.clone(),
         target: None,
-        limits: PluginLimits { call: std::time::Duration::from_millis(limits::SERVING_CALL_MS_MAX), ..PluginLimits::default() },
+        limits: PluginLimits { call: call.min(ctx.plugin_limits.call), ..ctx.plugin_limits.clone() },
     };
     let plugins = ctx.plugins.clone();
     let transformer = ctx.blocking(move || plugins.transformer(&binding, state)).await??;

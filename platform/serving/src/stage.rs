@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use tiegel_context::{OpError, OpResult};
 use tiegel_engine::{Projector, Transformer, arrow_schema};
@@ -29,7 +28,13 @@ pub(crate) struct LoadedStage {
 
 enum Plan {
     Sql(Arc<dyn Projector>),
-    Wasm { transformer: Arc<dyn Transformer>, reads: Vec<usize>, reads_schema: SchemaRef, passes: Vec<usize>, output: SchemaRef },
+    Wasm {
+        transformer: Arc<dyn Transformer>,
+        reads: Vec<usize>,
+        reads_schema: SchemaRef,
+        passes: Vec<usize>,
+        output: SchemaRef,
+    },
 }
 
 impl LoadedStage {
@@ -38,8 +43,9 @@ impl LoadedStage {
     pub fn plan(step: &str, input: &Schema, runner: Runner) -> OpResult<Self> {
         let (output, plan) = match runner {
             Runner::Sql(projector) => (projector.output().clone(), Plan::Sql(projector)),
-            Runner::Wasm { transformer, reads, keep } => plan_wasm(input, &reads, &keep, transformer)
-                .map_err(|e| e.at(&format!("step '{step}'")))?,
+            Runner::Wasm { transformer, reads, keep } => {
+                plan_wasm(input, &reads, &keep, transformer).map_err(|e| e.at(&format!("step '{step}'")))?
+            }
         };
         Ok(Self { step: step.to_owned(), output, plan })
     }
@@ -66,23 +72,29 @@ impl LoadedStage {
         matches!(self.plan, Plan::Sql(_))
     }
 
+    /// # Errors
+    /// Open with the step's name.
     pub fn run(&self, input: &RecordBatch) -> OpResult<RecordBatch> {
-        let output = match &self.plan {
-            Plan::Sql(projector) => projector.project(input).map_err(OpError::from),
-            Plan::Wasm { transformer, reads, reads_schema, passes, output } => {
-                let read = select(input, reads, reads_schema)?;
-                let made = transform(transformer.as_ref(), &read)?;
-                let mut columns: Vec<ArrayRef> = passes.iter().map(|&i| input.column(i).clone()).collect();
-                columns.extend(made.columns().iter().cloned());
-                batch(output, columns, input.num_rows())
-            }
-        };
-        let output = output.map_err(|e| e.at(&format!("step '{}'", self.step)))?;
+        let output = self.plan.run(input).map_err(|e| e.at(&format!("step '{}'", self.step)))?;
         if output.num_rows() != input.num_rows() {
             let message = format!("step '{}' made {} rows of {}", self.step, output.num_rows(), input.num_rows());
             return Err(OpError::invalid("not_row_wise", message));
         }
         Ok(output)
+    }
+}
+
+impl Plan {
+    fn run(&self, input: &RecordBatch) -> OpResult<RecordBatch> {
+        match self {
+            Plan::Sql(projector) => Ok(projector.project(input)?),
+            Plan::Wasm { transformer, reads, reads_schema, passes, output } => {
+                let made = transformer.transform(&select(input, reads, reads_schema)?)?;
+                let mut columns: Vec<ArrayRef> = passes.iter().map(|&i| input.column(i).clone()).collect();
+                columns.extend(made.columns().iter().cloned());
+                batch(output, columns, input.num_rows())
+            }
+        }
     }
 }
 
@@ -99,7 +111,8 @@ fn plan_wasm(
     let mut fields: Vec<Field> = passes.iter().map(|&i| input.fields[i].clone()).collect();
     for made in &transformer.output().fields {
         if fields.iter().any(|f| f.name == made.name) {
-            let message = format!("the plugin makes column '{}', which is there already; give it another name", made.name);
+            let message =
+                format!("the plugin makes column '{}', which is there already; give it another name", made.name);
             return Err(OpError::invalid("duplicate_column", message));
         }
         fields.push(made.clone());
@@ -114,7 +127,8 @@ fn plan_wasm(
 pub(crate) fn indices(input: &Schema, wanted: &Schema) -> OpResult<Vec<usize>> {
     let index = |field: &Field| {
         let index = input.index_of(&field.name).ok_or_else(|| {
-            let message = format!("column '{}' is read, and nothing before it makes it; train the model again", field.name);
+            let message =
+                format!("column '{}' is read, and nothing before it makes it; train the model again", field.name);
             OpError::invalid("missing_column", message)
         })?;
         let found = &input.fields[index];
@@ -139,21 +153,4 @@ fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> OpResult<Re
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema.clone(), columns, &options)
         .map_err(|e| OpError::invalid("column_type", format!("the columns do not fit what was declared: {e}")))
-}
-
-/// In calls of as many rows as the plugin prefers; a row-wise plugin's answer does not depend on the cut.
-fn transform(transformer: &dyn Transformer, input: &RecordBatch) -> OpResult<RecordBatch> {
-    let rows = input.num_rows();
-    let step = match transformer.preferred_rows() {
-        0 => rows.max(1),
-        preferred => preferred,
-    };
-    if rows <= step {
-        return Ok(transformer.transform(input)?);
-    }
-    let parts = (0..rows)
-        .step_by(step)
-        .map(|start| transformer.transform(&input.slice(start, step.min(rows - start))))
-        .collect::<Result<Vec<_>, _>>()?;
-    concat_batches(&parts[0].schema(), &parts).map_err(|e| OpError::internal(format!("cannot join a plugin's answers: {e}")))
 }

@@ -14,12 +14,12 @@ use crate::loaded::LoadedBundle;
 use crate::stage::Runner;
 
 type TransformFn = Box<dyn Fn(&RecordBatch) -> Result<RecordBatch, PluginFailure> + Send + Sync>;
+type ProjectFn = Box<dyn Fn(&RecordBatch) -> Result<RecordBatch, TableError> + Send + Sync>;
 type PredictFn = Box<dyn Fn(&RecordBatch) -> Result<ArrayRef, ModelError> + Send + Sync>;
 
 /// A row-wise plugin.
 pub struct ClosureTransformer {
     pub output: Schema,
-    pub preferred_rows: usize,
     pub run: TransformFn,
 }
 
@@ -33,7 +33,7 @@ impl Transformer for ClosureTransformer {
     }
 
     fn preferred_rows(&self) -> usize {
-        self.preferred_rows
+        0
     }
 
     fn transform(&self, input: &RecordBatch) -> Result<RecordBatch, PluginFailure> {
@@ -45,13 +45,16 @@ impl Transformer for ClosureTransformer {
         inputs: &mut dyn Iterator<Item = Result<RecordBatch, PluginFailure>>,
         output: &mut dyn FnMut(RecordBatch) -> Result<(), PluginFailure>,
     ) -> Result<(), PluginFailure> {
-        inputs.try_for_each(|batch| output((self.run)(&batch?)?))
+        for batch in inputs {
+            output((self.run)(&batch?)?)?;
+        }
+        Ok(())
     }
 }
 
 pub struct ClosureProjector {
     pub output: Schema,
-    pub run: Box<dyn Fn(&RecordBatch) -> Result<RecordBatch, TableError> + Send + Sync>,
+    pub run: ProjectFn,
 }
 
 impl Projector for ClosureProjector {
@@ -116,7 +119,7 @@ pub fn mapping(from: &str, to: &str, map: impl Fn(f64, usize) -> f64 + Send + Sy
         let mapped: Float64Array = input.iter().map(|v| v.map(|v| map(v, rows.num_rows()))).collect();
         Ok(RecordBatch::try_new(schema.clone(), vec![Arc::new(mapped)]).expect("one column of one schema"))
     });
-    let transformer = Arc::new(ClosureTransformer { output, preferred_rows: 0, run });
+    let transformer = Arc::new(ClosureTransformer { output, run });
     Runner::Wasm { transformer, reads: Schema::new(vec![Field::new(from, DType::Float64)]), keep: vec![] }
 }
 

@@ -137,6 +137,7 @@ impl FromRow<'_, AnyRow> for DatasetVersionRow {
 #[cfg(test)]
 mod tests {
     use tiegel_types::{ColumnProfile, DType, Field, FileRef, Schema};
+    use tokio::task::JoinSet;
 
     use super::*;
     use crate::StoreError;
@@ -179,16 +180,13 @@ mod tests {
         async fn versions_added_at_once_get_distinct_numbers(store) {
             let project: Name = "flights".parse().unwrap();
             store.ensure_project(&project, 1).await.unwrap();
-            let adding: Vec<_> = (0..8)
+            let adding: JoinSet<_> = (0..8)
                 .map(|rows| {
                     let store = store.clone();
-                    tokio::spawn(async move { store.add_dataset_version(version("weather", rows)).await.unwrap().version })
+                    async move { store.add_dataset_version(version("weather", rows)).await.unwrap().version }
                 })
                 .collect();
-            let mut versions = Vec::new();
-            for task in adding {
-                versions.push(task.await.unwrap());
-            }
+            let mut versions = adding.join_all().await;
             versions.sort();
             assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7, 8]);
         }

@@ -124,6 +124,7 @@ impl Store {
 
     /// Ends a job, if this owner still has it, and with it the steps that are still open: of a failed job those that
     /// were running have failed. Answers whether it did.
+    #[expect(clippy::too_many_arguments, reason = "who, what and when are plain arguments of every write")]
     #[tracing::instrument(name = "db.jobs.finish", skip_all, fields(%state))]
     pub async fn finish(
         &self,

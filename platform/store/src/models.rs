@@ -87,6 +87,7 @@ impl Store {
     }
 
     /// Points an alias at a version, with an audit row if it pointed elsewhere.
+    #[expect(clippy::too_many_arguments, reason = "who, what and when are plain arguments of every write")]
     #[tracing::instrument(name = "db.models.set_alias", skip_all, fields(%model, %alias, version))]
     pub async fn set_alias(&self, model: &Name, alias: &Name, version: u32, actor: &str, now_ms: i64) -> Result<()> {
         let mut tx = self.begin().await?;

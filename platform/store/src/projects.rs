@@ -83,6 +83,7 @@ impl Store {
 
     /// Writes all changes or none, each with an audit row, and answers the project's new serial. With an
     /// `expected_serial` that is not the project's, somebody else applied in between: a conflict.
+    #[expect(clippy::too_many_arguments, reason = "who, what and when are plain arguments of every write")]
     #[tracing::instrument(name = "db.resources.apply", skip_all, fields(changes = changes.len()))]
     pub async fn apply_resources(
         &self,

@@ -3,6 +3,7 @@
 //! Invariants: every span has a trace id, whether or not traces are exported; log lines carry it; metric names live in one
 //! enum; nothing here reads the environment.
 
+mod capture;
 mod export;
 mod logs;
 mod metrics;
@@ -16,7 +17,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-pub use metrics::{Metric, Metrics};
+pub use capture::{CapturedLogs, LogRecord, init_for_test};
+pub use metrics::{ActiveRequest, Metric, Metrics};
 pub use trace::{current_trace_id, current_traceparent, set_parent};
 
 /// How long the last spans may take to leave when the process stops.
@@ -70,9 +72,9 @@ pub fn init(config: &TelemetryConfig) -> Result<Guard, TelemetryError> {
     Ok(Guard(provider))
 }
 
-/// Our own spans at debug level; other crates' only at info.
-const TRACED: &str = "info,tiegel=debug,tiegel_server=debug,tiegel_http=debug,tiegel_api=debug,tiegel_store=debug,\
-     tiegel_query=debug,tiegel_wasm=debug,tiegel_model=debug,tiegel_serving=debug,tiegel_project=debug,h2=off,hyper=off";
+/// Our own spans at debug level, by the prefix of their crates; other crates' only at info. The exporter's own requests
+/// must not make spans that are exported again.
+const TRACED: &str = "info,tiegel=debug,h2=off,hyper=off,reqwest=off";
 
 fn provider(config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
     let resource = opentelemetry_sdk::Resource::builder()
@@ -83,8 +85,11 @@ fn provider(config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryErro
     let Some(endpoint) = &config.otlp_endpoint else {
         return Ok(builder.build());
     };
-    let exporter = export::otlp(endpoint)
-        .map_err(|reason| TelemetryError::Export { endpoint: endpoint.clone(), reason })?;
+    let exporter =
+        export::otlp(endpoint).map_err(|reason| TelemetryError::Export { endpoint: endpoint.clone(), reason })?;
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sample_ratio)));
     Ok(builder.with_sampler(sampler).with_batch_exporter(exporter).build())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,129 +1,150 @@
-use prometheus_client::encoding::EncodeLabelSet;
+mod names;
+mod process;
+mod series;
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric as Encoded, Registry};
 
-macro_rules! metrics {
-    ($($variant:ident = $name:literal, $help:literal;)+) => {
-        /// Every metric's name. Counters end in `_total` when they are read; the others end in their unit or in what they count.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Metric { $($variant),+ }
-
-        impl Metric {
-            pub const ALL: &[Metric] = &[$(Metric::$variant),+];
-
-            pub fn name(self) -> &'static str {
-                match self { $(Metric::$variant => $name),+ }
-            }
-
-            pub fn help(self) -> &'static str {
-                match self { $(Metric::$variant => $help),+ }
-            }
-        }
-    };
-}
-
-metrics! {
-    HttpRequestSeconds = "tiegel_http_request_duration_seconds", "Time until a response's head, by route";
-    JobsOpen = "tiegel_jobs_open", "Jobs that are queued or running";
-    StepSeconds = "tiegel_step_duration_seconds", "Time of steps that ran";
-    StepsCached = "tiegel_steps_cached", "Steps whose output was there already";
-    PredictSeconds = "tiegel_predict_duration_seconds", "Time of a prediction, decoding included, by endpoint";
-    PredictRows = "tiegel_predict_rows", "Rows predicted, by endpoint";
-    PredictErrors = "tiegel_predict_errors", "Predict requests that failed, by endpoint";
-    Replays = "tiegel_replays", "Skew replays, by outcome";
-    TrainingEpochs = "tiegel_training_epochs", "Epochs fitted";
-    ResidentBytes = "tiegel_process_resident_bytes", "Resident memory of the server";
-}
+pub use self::names::Metric;
+use self::series::Series;
 
 /// Seconds; from 100 us for a cached prediction to minutes for a step.
-const BUCKETS: [f64; 16] =
+const SECONDS: [f64; 16] =
     [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0, 300.0];
+/// Rows of one batch.
+const ROWS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0, 1_024.0, 10_000.0];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
-    method: String,
-    route: String,
-    status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Endpoint {
-    endpoint: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    outcome: &'static str,
-}
-
-type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
-
-/// The server's metrics: one method for each thing that happens.
+/// The server's metrics: one method for each thing that happens. A metric that nothing has happened to has no series.
 pub struct Metrics {
     registry: Registry,
-    http: Histograms<Route>,
+    http: Series<Histogram>,
+    http_active: Gauge,
     jobs_open: Gauge,
+    jobs_finished: Series<Counter>,
     step_seconds: Histogram,
     steps_cached: Counter,
-    predict_seconds: Histograms<Endpoint>,
-    predict_rows: Family<Endpoint, Counter>,
-    predict_errors: Family<Endpoint, Counter>,
-    replays: Family<Outcome, Counter>,
+    plugin_calls: Series<Histogram>,
+    plugin_faults: Series<Counter>,
+    query_seconds: Histogram,
+    query_rows: Counter,
     training_epochs: Counter,
+    training_samples: Counter,
+    predict_seconds: Series<Histogram>,
+    predict_rows: Series<Counter>,
+    predict_errors: Series<Counter>,
+    predict_waiting: Series<Gauge>,
+    predict_batch_rows: Series<Histogram>,
+    replays: Series<Counter>,
+    db: Series<Histogram>,
     resident_bytes: Gauge,
+    start_seconds: Gauge<f64, AtomicU64>,
+}
+
+/// Counts a request as active until it is dropped.
+#[must_use = "the request counts as ended when this is dropped"]
+#[derive(Debug)]
+pub struct ActiveRequest(Gauge);
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
-            http: Family::new_with_constructor(histogram),
+            http: seconds(Metric::HttpRequestSeconds),
+            http_active: Gauge::default(),
             jobs_open: Gauge::default(),
-            step_seconds: histogram(),
+            jobs_finished: counters(Metric::JobsFinished),
+            step_seconds: Histogram::new(SECONDS),
             steps_cached: Counter::default(),
-            predict_seconds: Family::new_with_constructor(histogram),
-            predict_rows: Family::default(),
-            predict_errors: Family::default(),
-            replays: Family::default(),
+            plugin_calls: seconds(Metric::PluginCallSeconds),
+            plugin_faults: counters(Metric::PluginFaults),
+            query_seconds: Histogram::new(SECONDS),
+            query_rows: Counter::default(),
             training_epochs: Counter::default(),
+            training_samples: Counter::default(),
+            predict_seconds: seconds(Metric::PredictSeconds),
+            predict_rows: counters(Metric::PredictRows),
+            predict_errors: counters(Metric::PredictErrors),
+            predict_waiting: Series::new(Metric::PredictWaiting.labels(), Gauge::default),
+            predict_batch_rows: Series::new(Metric::PredictBatchRows.labels(), || Histogram::new(ROWS)),
+            replays: counters(Metric::Replays),
+            db: seconds(Metric::DbSeconds),
             resident_bytes: Gauge::default(),
+            start_seconds: Gauge::default(),
         };
         metrics.register_all();
         metrics
     }
 }
 
-fn histogram() -> Histogram {
-    Histogram::new(BUCKETS)
+fn seconds(metric: Metric) -> Series<Histogram> {
+    Series::new(metric.labels(), || Histogram::new(SECONDS))
+}
+
+fn counters(metric: Metric) -> Series<Counter> {
+    Series::new(metric.labels(), Counter::default)
+}
+
+fn add(registry: &mut Registry, metric: Metric, encoded: impl Encoded) {
+    // The encoder adds `_total` to counters itself.
+    registry.register(metric.name().trim_end_matches("_total"), metric.help(), encoded);
 }
 
 impl Metrics {
     fn register_all(&mut self) {
-        let mut add = |metric: Metric, encoded: Box<dyn Encoded>| self.registry.register(metric.name(), metric.help(), encoded);
-        add(Metric::HttpRequestSeconds, Box::new(self.http.clone()));
-        add(Metric::JobsOpen, Box::new(self.jobs_open.clone()));
-        add(Metric::StepSeconds, Box::new(self.step_seconds.clone()));
-        add(Metric::StepsCached, Box::new(self.steps_cached.clone()));
-        add(Metric::PredictSeconds, Box::new(self.predict_seconds.clone()));
-        add(Metric::PredictRows, Box::new(self.predict_rows.clone()));
-        add(Metric::PredictErrors, Box::new(self.predict_errors.clone()));
-        add(Metric::Replays, Box::new(self.replays.clone()));
-        add(Metric::TrainingEpochs, Box::new(self.training_epochs.clone()));
-        add(Metric::ResidentBytes, Box::new(self.resident_bytes.clone()));
+        let registry = &mut self.registry;
+        add(registry, Metric::HttpRequestSeconds, self.http.family.clone());
+        add(registry, Metric::HttpActiveRequests, self.http_active.clone());
+        add(registry, Metric::JobsOpen, self.jobs_open.clone());
+        add(registry, Metric::JobsFinished, self.jobs_finished.family.clone());
+        add(registry, Metric::StepSeconds, self.step_seconds.clone());
+        add(registry, Metric::StepsCached, self.steps_cached.clone());
+        add(registry, Metric::PluginCallSeconds, self.plugin_calls.family.clone());
+        add(registry, Metric::PluginFaults, self.plugin_faults.family.clone());
+        add(registry, Metric::QuerySeconds, self.query_seconds.clone());
+        add(registry, Metric::QueryRows, self.query_rows.clone());
+        add(registry, Metric::TrainingEpochs, self.training_epochs.clone());
+        add(registry, Metric::TrainingSamples, self.training_samples.clone());
+        add(registry, Metric::PredictSeconds, self.predict_seconds.family.clone());
+        add(registry, Metric::PredictRows, self.predict_rows.family.clone());
+        add(registry, Metric::PredictErrors, self.predict_errors.family.clone());
+        add(registry, Metric::PredictWaiting, self.predict_waiting.family.clone());
+        add(registry, Metric::PredictBatchRows, self.predict_batch_rows.family.clone());
+        add(registry, Metric::Replays, self.replays.family.clone());
+        add(registry, Metric::DbSeconds, self.db.family.clone());
+        add(registry, Metric::ResidentBytes, self.resident_bytes.clone());
+        add(registry, Metric::StartSeconds, self.start_seconds.clone());
     }
 
     /// A response began. `route` is a template, so that it has few values.
     pub fn http_request(&self, method: &str, route: &str, status: u16, seconds: f64) {
-        let labels = Route { method: method.to_owned(), route: route.to_owned(), status };
-        self.http.get_or_create(&labels).observe(seconds);
+        self.http.with(&[method, route, &status.to_string()]).observe(seconds);
+    }
+
+    /// A request began; it ends when the answer is dropped.
+    pub fn http_active(&self) -> ActiveRequest {
+        self.http_active.inc();
+        ActiveRequest(self.http_active.clone())
     }
 
     pub fn set_open_jobs(&self, jobs: i64) {
         self.jobs_open.set(jobs);
+    }
+
+    /// `state` is a final `JobState`, as text.
+    pub fn job_finished(&self, state: &str) {
+        self.jobs_finished.with(&[state]).inc();
     }
 
     pub fn step_ran(&self, seconds: f64) {
@@ -134,73 +155,70 @@ impl Metrics {
         self.steps_cached.inc();
     }
 
+    /// `plugin` is `name@version`.
+    pub fn plugin_called(&self, plugin: &str, seconds: f64) {
+        self.plugin_calls.with(&[plugin]).observe(seconds);
+    }
+
+    /// `fault` is what went wrong, such as `timeout` or `memory`.
+    pub fn plugin_failed(&self, plugin: &str, fault: &str) {
+        self.plugin_faults.with(&[plugin, fault]).inc();
+    }
+
+    pub fn query_ran(&self, rows: u64, seconds: f64) {
+        self.query_seconds.observe(seconds);
+        self.query_rows.inc_by(rows);
+    }
+
+    /// One epoch over so many rows ended.
+    pub fn epoch_fitted(&self, samples: u64) {
+        self.training_epochs.inc();
+        self.training_samples.inc_by(samples);
+    }
+
     pub fn predicted(&self, endpoint: &str, rows: u64, seconds: f64) {
-        let labels = Endpoint { endpoint: endpoint.to_owned() };
-        self.predict_seconds.get_or_create(&labels).observe(seconds);
-        self.predict_rows.get_or_create(&labels).inc_by(rows);
+        self.predict_seconds.with(&[endpoint]).observe(seconds);
+        self.predict_rows.with(&[endpoint]).inc_by(rows);
     }
 
     pub fn predict_failed(&self, endpoint: &str) {
-        self.predict_errors.get_or_create(&Endpoint { endpoint: endpoint.to_owned() }).inc();
+        self.predict_errors.with(&[endpoint]).inc();
+    }
+
+    pub fn set_waiting_predicts(&self, endpoint: &str, requests: i64) {
+        self.predict_waiting.with(&[endpoint]).set(requests);
+    }
+
+    /// A batch of rows, of one or more requests, went through a model.
+    pub fn batch_predicted(&self, endpoint: &str, rows: u64) {
+        self.predict_batch_rows.with(&[endpoint]).observe(rows as f64);
     }
 
     pub fn replayed(&self, passed: bool) {
         let outcome = if passed { "passed" } else { "refused" };
-        self.replays.get_or_create(&Outcome { outcome }).inc();
+        self.replays.with(&[outcome]).inc();
     }
 
-    pub fn epoch_fitted(&self) {
-        self.training_epochs.inc();
+    /// `operation` is named as its span is, such as `runs.insert_metrics`.
+    pub fn db_called(&self, operation: &str, seconds: f64) {
+        self.db.with(&[operation]).observe(seconds);
     }
 
     /// All metrics in the OpenMetrics text format.
     pub fn render(&self) -> String {
-        if let Some(bytes) = resident_bytes() {
-            self.resident_bytes.set(bytes);
-        }
+        self.resident_bytes.set(process::resident_bytes().unwrap_or(0));
+        self.start_seconds.set(process::start_seconds().unwrap_or(0.0));
         let mut text = String::new();
-        // Writing into a string cannot fail.
-        drop(encode(&mut text, &self.registry));
+        encode(&mut text, &self.registry).expect("writing into a string cannot fail");
         text
     }
 }
 
-/// Linux only; elsewhere the gauge stays 0.
-fn resident_bytes() -> Option<i64> {
-    const PAGE_BYTES: i64 = 4_096;
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: i64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_in_snake_case_with_one_prefix() {
-        let mut names: Vec<_> = Metric::ALL.iter().map(|m| m.name()).collect();
-        for name in &names {
-            assert!(name.starts_with("tiegel_"), "{name}");
-            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
-        }
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count);
-    }
-
-    #[test]
-    fn every_metric_can_be_read() {
-        let metrics = Metrics::default();
-        metrics.http_request("GET", "/health/ready", 200, 0.001);
-        metrics.predicted("delay", 3, 0.001);
-        metrics.predict_failed("delay");
-        metrics.replayed(true);
-        let text = metrics.render();
-        for metric in Metric::ALL {
-            assert!(text.contains(metric.name()), "{}", metric.name());
-        }
-        assert!(text.contains("tiegel_predict_rows_total{endpoint=\"delay\"} 3"), "{text}");
-    }
-}
+mod tests;

@@ -10,6 +10,14 @@ pub fn current_trace_id() -> Option<String> {
     (id != TraceId::INVALID).then(|| id.to_string())
 }
 
+/// The ids of the current trace and span, as hexadecimal digits.
+pub(crate) fn current_ids() -> Option<(String, String)> {
+    let context = Span::current().context();
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| (span.trace_id().to_string(), span.span_id().to_string()))
+}
+
 /// The current span as a W3C `traceparent`, for work that goes on elsewhere.
 pub fn current_traceparent() -> Option<String> {
     let context = Span::current().context();
@@ -29,7 +37,8 @@ pub fn set_parent(span: &Span, traceparent: &str) {
 fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.trim().split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let well_formed = version.len() == 2 && version != "ff" && trace.len() == 32 && span.len() == 16 && flags.len() == 2;
+    let well_formed =
+        version.len() == 2 && version != "ff" && trace.len() == 32 && span.len() == 16 && flags.len() == 2;
     if !well_formed || (version == "00" && parts.next().is_some()) {
         return None;
     }
@@ -52,7 +61,9 @@ mod tests {
     fn a_traceparent_of_another_form_is_ignored() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(parse(good).unwrap().trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        for bad in ["", "x", "00-0-0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", &format!("{good}-x")] {
+        for bad in
+            ["", "x", "00-0-0-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", &format!("{good}-x")]
+        {
             assert!(parse(bad).is_none(), "{bad}");
         }
     }

@@ -41,7 +41,12 @@ pub async fn start_run(ctx: &Context, start: StartRun) -> OpResult<()> {
 /// Logs measures of one step, with a prefix such as `validation_`.
 pub async fn log_metrics(ctx: &Context, run: &RunId, prefix: &str, step: i64, metrics: &Metrics) -> OpResult<()> {
     let timestamp_ms = ctx.now_ms();
-    let point = |(key, value): (&String, &f64)| MetricPoint { key: format!("{prefix}{key}"), value: *value, step, timestamp_ms };
+    let point = |(key, value): (&String, &f64)| MetricPoint {
+        key: format!("{prefix}{key}"),
+        value: *value,
+        step,
+        timestamp_ms,
+    };
     let points: Vec<_> = metrics.iter().map(point).collect();
     Ok(ctx.store.log_metrics(run, &points).await?)
 }

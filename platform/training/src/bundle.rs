@@ -27,7 +27,9 @@ pub async fn serving_chain(
     let schemas: BTreeMap<_, _> = tables.iter().map(|(n, t)| (n.clone(), t.schema.clone())).collect();
     let (raw_name, steps) = match serving_boundary(ctx, pipeline, &schemas).await? {
         Boundary::Serves { raw, steps } => (raw.name().clone(), steps),
-        other => return Err(OpError::invalid("cannot_serve", format!("pipeline '{}' {}", pipeline.name, other.describe()))),
+        other => {
+            return Err(OpError::invalid("cannot_serve", format!("pipeline '{}' {}", pipeline.name, other.describe())));
+        }
     };
     let mut needed: BTreeSet<String> = features.names().map(str::to_owned).collect();
     let mut stages = Vec::new();

@@ -58,7 +58,10 @@ impl Training<'_> {
 pub fn model_features(spec: &TrainingSpec, table: &Schema) -> OpResult<Schema> {
     let known = || table.names().collect::<Vec<_>>().join(", ");
     let unknown = |what: &str, name: &str| {
-        OpError::invalid("unknown_column", format!("{what} '{name}' is no column of the pipeline's output, which has: {}", known()))
+        OpError::invalid(
+            "unknown_column",
+            format!("{what} '{name}' is no column of the pipeline's output, which has: {}", known()),
+        )
     };
     for (what, name) in [("target", Some(&spec.target)), ("weight", spec.weight.as_ref())] {
         if let Some(name) = name.filter(|n| table.field(n).is_none()) {
@@ -70,7 +73,10 @@ pub fn model_features(spec: &TrainingSpec, table: &Schema) -> OpResult<Schema> {
     }
     let is_feature = |field: &&Field| {
         let name = &field.name;
-        *name != spec.target && spec.weight.as_ref() != Some(name) && name != SPLIT_COLUMN && !spec.exclude.contains(name)
+        *name != spec.target
+            && spec.weight.as_ref() != Some(name)
+            && name != SPLIT_COLUMN
+            && !spec.exclude.contains(name)
     };
     if spec.features.is_empty() {
         return Ok(Schema::new(table.fields.iter().filter(is_feature).cloned().collect()));
@@ -188,7 +194,8 @@ async fn fit(ctx: &Ctx, training: &Training<'_>, fit: Fit) -> OpResult<(TrainedM
             target: &spec.target,
         };
         // After a refit the validation rows are training rows, so their measures come from the fit before it.
-        let prefixed = |split: Split, measured: Metrics| measured.into_iter().map(move |(k, v)| (format!("{split}_{k}"), v));
+        let prefixed =
+            |split: Split, measured: Metrics| measured.into_iter().map(move |(k, v)| (format!("{split}_{k}"), v));
         let mut metrics: Metrics = prefixed(Split::Validation, model.validation.clone()).collect();
         metrics.extend(prefixed(Split::Test, evaluation.run(&data, Split::Test)?.unwrap_or_default()));
         Ok::<_, ModelError>((model, metrics))

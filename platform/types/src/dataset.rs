@@ -26,7 +26,10 @@ pub enum TableTest {
     NotNull(Vec<String>),
     /// The columns together have no repeated value.
     Unique(Vec<String>),
-    Accepted { column: String, r#in: Vec<serde_json::Value> },
+    Accepted {
+        column: String,
+        r#in: Vec<serde_json::Value>,
+    },
     Range {
         column: String,
         #[serde(default)]

@@ -1,0 +1,213 @@
+//! Builds a Rust plugin: a cargo project becomes a component.
+//!
+//! Where the active toolchain has the `wasm32-unknown-unknown` target, cargo builds with it. Where rustup cannot fetch
+//! it, Debian's `rustc-web` builds the standard library from source as well; its linker is the one of rustup's
+//! toolchain.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
+
+use crate::componentize::{ComponentizeError, componentize};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// How long rustup may try to fetch the target.
+const RUSTUP_SECONDS_MAX: u64 = 20;
+
+/// Debian's packages and where they put things.
+const DEBIAN_PACKAGES: &str = "rustc-web cargo-web rust-web-src";
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+
+/// The features that every guest is built with: the host runs SIMD, and the SDK's kernels need it.
+const RUSTFLAGS: &str = "-Ctarget-feature=+simd128";
+
+/// Settings of the release profile, whatever the project says: a guest cannot unwind, and small code starts fast.
+const PROFILE: [&str; 5] = ["opt-level=3", "lto=\"fat\"", "codegen-units=1", "panic=\"abort\"", "strip=\"debuginfo\""];
+
+/// Variables of a surrounding cargo or rustup that would steer the build of the guest.
+const FOREIGN_VARIABLES: [&str; 6] =
+    ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET", "RUSTC"];
+
+/// Why a plugin was not built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("{} is not a cargo project: it has no Cargo.toml", .0.display())]
+    NoProject(PathBuf),
+    #[error(
+        "no Rust toolchain here can build for {TARGET}: run `rustup target add {TARGET}`, \
+         or on Debian `apt-get install {DEBIAN_PACKAGES}`"
+    )]
+    NoToolchain,
+    #[error("cargo failed; its messages are above")]
+    Cargo,
+    #[error("cargo built no WebAssembly module: the project needs `[lib] crate-type = [\"cdylib\"]`")]
+    NoModule,
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error(transparent)]
+    Componentize(#[from] ComponentizeError),
+}
+
+/// Builds the cargo project in `dir` and writes its component to `out`; answers the component's bytes.
+///
+/// Cargo's messages go to stderr. The target directory is cargo's own choice (`CARGO_TARGET_DIR` counts).
+///
+/// # Errors
+/// When there is no toolchain for the target, the project does not compile, or it is no plugin.
+pub fn build_plugin(dir: &Path, out: &Path) -> Result<Vec<u8>, BuildError> {
+    let manifest = dir.join("Cargo.toml");
+    let manifest = manifest.canonicalize().map_err(|_| BuildError::NoProject(dir.to_owned()))?;
+    let toolchain = Toolchain::find()?;
+    let module = compile(&toolchain, &manifest)?;
+    let core = fs::read(&module).map_err(io_error(format!("reading {}", module.display())))?;
+    let component = componentize(&core)?;
+    if let Some(parent) = out.parent() {
+        fs::create_dir_all(parent).map_err(io_error(format!("creating {}", parent.display())))?;
+    }
+    fs::write(out, &component).map_err(io_error(format!("writing {}", out.display())))?;
+    Ok(component)
+}
+
+/// What can build for the target.
+enum Toolchain {
+    /// The toolchain on the path has the target's standard library.
+    Ready,
+    /// Debian's, which builds the standard library too, with this linker.
+    Debian { linker: PathBuf },
+}
+
+impl Toolchain {
+    fn find() -> Result<Self, BuildError> {
+        if has_target() {
+            return Ok(Self::Ready);
+        }
+        if rustup_adds_target() && has_target() {
+            return Ok(Self::Ready);
+        }
+        let complete = [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_STD].iter().all(|path| Path::new(path).exists());
+        match linker() {
+            Some(linker) if complete => Ok(Self::Debian { linker }),
+            _ => Err(BuildError::NoToolchain),
+        }
+    }
+
+    fn cargo(&self) -> Command {
+        match self {
+            Self::Ready => command("cargo"),
+            Self::Debian { linker } => {
+                let mut cargo = command(DEBIAN_CARGO);
+                cargo
+                    .env("RUSTC", DEBIAN_RUSTC)
+                    // -Zbuild-std is unstable, and Debian ships a stable compiler.
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+                cargo
+            }
+        }
+    }
+}
+
+fn compile(toolchain: &Toolchain, manifest: &Path) -> Result<PathBuf, BuildError> {
+    let mut cargo = toolchain.cargo();
+    cargo.args(["build", "--lib", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    cargo.arg("--manifest-path").arg(manifest);
+    if matches!(toolchain, Toolchain::Debian { .. }) {
+        cargo.arg("-Zbuild-std=std,panic_abort");
+    }
+    for setting in PROFILE {
+        cargo.arg("--config").arg(format!("profile.release.{setting}"));
+    }
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", RUSTFLAGS);
+    let built = cargo.stderr(Stdio::inherit()).output().map_err(io_error("starting cargo"))?;
+    if !built.status.success() {
+        return Err(BuildError::Cargo);
+    }
+    module_of(&built.stdout, manifest).ok_or(BuildError::NoModule)
+}
+
+/// The module that cargo's messages name for this project.
+fn module_of(messages: &[u8], manifest: &Path) -> Option<PathBuf> {
+    let lines = messages.split(|byte| *byte == b'\n');
+    let parsed = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
+    let ours =
+        parsed.filter(|message| message["manifest_path"].as_str().is_some_and(|path| Path::new(path) == manifest));
+    let files = ours.flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default());
+    let mut modules = files.filter_map(|file| file.as_str().map(PathBuf::from));
+    modules.find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+}
+
+/// Whether the toolchain on the path has the target's standard library.
+fn has_target() -> bool {
+    let printed = command("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+    printed.is_ok_and(|printed| {
+        let dir = String::from_utf8_lossy(&printed.stdout).trim().to_owned();
+        printed.status.success() && fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some())
+    })
+}
+
+/// Lets rustup fetch the target; without a network it is stopped.
+fn rustup_adds_target() -> bool {
+    let mut rustup = command("rustup");
+    rustup.args(["target", "add", TARGET]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut child) = rustup.spawn() else { return false };
+    let deadline = Instant::now() + Duration::from_secs(RUSTUP_SECONDS_MAX);
+    while Instant::now() < deadline {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => thread::sleep(Duration::from_millis(50)),
+            Err(_) => return false,
+        }
+    }
+    // It may have ended by itself by now, which is as good.
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}
+
+/// `rust-lld`: of the toolchain on the path, else of Debian's packages.
+fn linker() -> Option<PathBuf> {
+    let in_sysroot = |rustc: &str| {
+        let printed = command(rustc).args(["--print", "sysroot"]).output().ok()?;
+        let sysroot = PathBuf::from(String::from_utf8_lossy(&printed.stdout).trim());
+        let hosts = fs::read_dir(sysroot.join("lib/rustlib")).ok()?.filter_map(Result::ok);
+        hosts.map(|host| host.path().join("bin/rust-lld")).find(|path| path.exists())
+    };
+    let on_path = || Some(PathBuf::from("/usr/bin/wasm-ld")).filter(|path| path.exists());
+    in_sysroot("rustc").or_else(|| in_sysroot(DEBIAN_RUSTC)).or_else(on_path)
+}
+
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    FOREIGN_VARIABLES.iter().for_each(|variable| _ = command.env_remove(variable));
+    command
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BuildError {
+    let what = what.into();
+    |source| BuildError::Io { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_of_the_project_is_picked_from_cargos_messages() {
+        let messages = br#"{"reason":"compiler-artifact","manifest_path":"/dep/Cargo.toml","filenames":["/t/dep.wasm"]}
+not json
+{"reason":"compiler-artifact","manifest_path":"/p/Cargo.toml","filenames":["/t/libp.rlib","/t/p.wasm"]}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(module_of(messages, Path::new("/p/Cargo.toml")), Some(PathBuf::from("/t/p.wasm")));
+        assert_eq!(module_of(messages, Path::new("/q/Cargo.toml")), None);
+    }
+
+    #[test]
+    fn a_folder_without_a_project_is_named() {
+        let error = build_plugin(Path::new("/nowhere"), Path::new("/nowhere/out.wasm")).unwrap_err();
+        assert_eq!(error.to_string(), "/nowhere is not a cargo project: it has no Cargo.toml");
+    }
+}

@@ -108,7 +108,8 @@ impl Code {
     pub fn new(pre: InstancePre<Guest>) -> wasmtime::Result<Self> {
         let meta = meta::GuestIndices::new(&pre)?;
         let transformer = transformer::GuestIndices::new(&pre)?;
-        let exports_fitter = pre.component().component_type().exports(pre.engine()).any(|(name, _)| is_contract(name, "fitter"));
+        let exports_fitter =
+            pre.component().component_type().exports(pre.engine()).any(|(name, _)| is_contract(name, "fitter"));
         let fitter = exports_fitter.then(|| fitter::GuestIndices::new(&pre)).transpose()?;
         Ok(Self { pre, meta, transformer, fitter })
     }
@@ -122,7 +123,9 @@ mod tests {
     fn only_the_contracts_interfaces_of_this_version_are_granted() {
         assert!(check_import("tiegel:plugin/log@0.1.0").is_ok());
         assert!(check_import("tiegel:plugin/types@0.1.7").is_ok());
-        for bad in ["tiegel:plugin/log@0.2.0", "tiegel:plugin/log@0.10", "tiegel:plugin/clock@0.1.0", "wasi:io/poll@0.2.0"] {
+        for bad in
+            ["tiegel:plugin/log@0.2.0", "tiegel:plugin/log@0.10", "tiegel:plugin/clock@0.1.0", "wasi:io/poll@0.2.0"]
+        {
             assert!(check_import(bad).unwrap_err().contains(bad), "{bad}");
         }
     }
@@ -134,9 +137,6 @@ mod tests {
         let core = b"\0asm\x01\0\0\0";
         assert_eq!(inspect(core).unwrap_err(), "it is a core module; `tiegel plugin build` wraps it into a component");
         let empty = b"\0asm\x0d\0\x01\0";
-        assert_eq!(
-            inspect(empty).unwrap_err(),
-            "it exports no 'tiegel:plugin/meta@0.1', which every plugin has"
-        );
+        assert_eq!(inspect(empty).unwrap_err(), "it exports no 'tiegel:plugin/meta@0.1', which every plugin has");
     }
 }

@@ -17,7 +17,8 @@ pub enum ComponentizeError {
 /// When the module carries no interface of the contract, or imports what no plugin is given.
 pub fn componentize(core_module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
     let encode = |error| ComponentizeError::Encode(format!("{error:#}"));
-    let encoder = ComponentEncoder::default().validate(true).module(core_module).map_err(encode)?;
+    let mut encoder = ComponentEncoder::default();
+    encoder.validate(true).module(core_module).map_err(encode)?;
     let component = encoder.encode().map_err(encode)?;
     component::inspect(&component).map_err(ComponentizeError::NotAPlugin)?;
     Ok(component)

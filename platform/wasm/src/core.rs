@@ -6,7 +6,7 @@ use tiegel_types::{Digest, Hasher, PluginDescriptor, Schema, limits};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::bindings::Estimator;
+use crate::bindings::Contract;
 use crate::cache::Cache;
 use crate::component::{self, Code};
 use crate::descriptor::lift_descriptor;
@@ -55,7 +55,7 @@ impl Core {
     pub fn new(config: &HostConfig) -> Result<Self, HostError> {
         let engine = engine::engine(config.instances_max).map_err(|e| HostError::Engine(format!("{e:#}")))?;
         let mut linker = Linker::new(&engine);
-        Estimator::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)
+        Contract::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)
             .map_err(|e| HostError::Engine(format!("{e:#}")))?;
         let cache_error = |source| HostError::Cache { dir: config.cache_dir.clone(), source };
         Ok(Self {
@@ -117,7 +117,7 @@ impl Core {
     }
 
     pub fn saturated(&self, label: &str) -> PluginFailure {
-        let (max, seconds) = (self.slots.max(), self.slots.wait().as_secs());
+        let (max, seconds) = (self.slots.max(), self.slots.wait().as_secs_f32());
         fault(label, FaultKind::Host, format!("all {max} plugin instances of this server were busy for {seconds} s"))
     }
 

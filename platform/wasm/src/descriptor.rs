@@ -14,7 +14,10 @@ pub fn lift_descriptor(plugin: &str, said: Descriptor, fits: bool) -> Result<Plu
     let Descriptor { name, version, summary, config_schema, row_wise, preferred_rows, state_version } = said;
     let name = Name::new(name).map_err(|error| bad_output(plugin, format!("describes itself wrongly: {error}")))?;
     let is_version = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-');
-    if version.len() > VERSION_BYTES_MAX || !version.starts_with(|c: char| c.is_ascii_digit()) || !version.chars().all(is_version) {
+    if version.len() > VERSION_BYTES_MAX
+        || !version.starts_with(|c: char| c.is_ascii_digit())
+        || !version.chars().all(is_version)
+    {
         let shown = text::clean(&version, VERSION_BYTES_MAX);
         return Err(bad_output(plugin, format!("describes itself wrongly: '{shown}' is not a version such as 1.0.0")));
     }

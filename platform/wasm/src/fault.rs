@@ -75,6 +75,10 @@ pub fn explain(guest: &mut Guest, export: &str, call: Duration, error: &wasmtime
     }
     let cause = match (trap, last_words) {
         (Some(Trap::StackOverflow), _) => "its calls are nested too deep".to_owned(),
+        // The SDK's guests keep their own stack at the bottom of memory.
+        (Some(Trap::MemoryOutOfBounds), None) => {
+            "it reached outside its memory, as calls nested too deep do".to_owned()
+        }
         (_, Some(words)) => words,
         (Some(trap), None) => trap.to_string(),
         (None, None) => text::clean(&cause, MESSAGE_BYTES_MAX),

@@ -1,5 +1,5 @@
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use tiegel_engine::{Binding, Fitted, FitRows, PluginFailure};
+use tiegel_engine::{Binding, FitRows, Fitted, PluginFailure};
 use tiegel_types::limits::PLUGIN_BATCH_ROWS_MAX;
 
 use crate::core::{Core, Purpose};

@@ -79,14 +79,15 @@ impl artifacts::Host for Guest {
 }
 
 fn line(message: &str, fields: &[(String, String)]) -> String {
-    let mut line = message.get(..PLUGIN_LOG_LINE_BYTES_MAX).unwrap_or(message).to_owned();
+    let mut line = text::clean(message, PLUGIN_LOG_LINE_BYTES_MAX);
     for (key, value) in fields.iter().take(LOG_FIELDS_MAX) {
-        if line.len() > PLUGIN_LOG_LINE_BYTES_MAX {
-            break;
+        if line.len() >= PLUGIN_LOG_LINE_BYTES_MAX {
+            return line;
         }
-        line.push_str(&format!(" {key}={value}"));
+        let rest = PLUGIN_LOG_LINE_BYTES_MAX - line.len();
+        line.push_str(&format!(" {}={}", text::clean(key, rest), text::clean(value, rest)));
     }
-    text::clean(&line, PLUGIN_LOG_LINE_BYTES_MAX)
+    line
 }
 
 fn emit(level: Level, plugin: &str, line: &str) {

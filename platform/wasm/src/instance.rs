@@ -82,8 +82,8 @@ impl Instance {
     ) -> Result<Option<Schema>, PluginFailure> {
         let fields: Vec<_> = input.fields.iter().map(lower_field).collect();
         let (input, target) = (types::SchemaParam { fields: &fields }, target.map(lower_field));
-        let output = self
-            .call("configure", 0, |store, exports| exports.meta.call_configure(store, config, input, target))?;
+        let output =
+            self.call("configure", 0, |store, exports| exports.meta.call_configure(store, config, input, target))?;
         output.map(|schema| lift_schema(self.label(), schema)).transpose()
     }
 

@@ -4,6 +4,7 @@
 //! Everything a guest answers is checked before it becomes an Arrow array. A guest that traps, stalls or breaks a limit
 //! costs its own instance and nothing else. A guest has no clock, file, network or environment.
 
+pub mod bench;
 mod bindings;
 mod budget;
 pub mod build;

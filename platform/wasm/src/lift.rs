@@ -57,6 +57,7 @@ fn lift_column(field: &Field, data_type: &DataType, column: ColumnResult, rows: 
             return Err(format!("has offsets, which {} does not have", field.dtype));
         }
     }
+    let data = if field.dtype == DType::Boolean { cleared(data, rows) } else { data };
     let array = match data_type {
         DataType::FixedSizeList(item, _) => {
             let items = ArrayData::builder(item.data_type().clone())
@@ -86,7 +87,7 @@ fn lift_validity(field: &Field, bits: Vec<u8>, rows: usize) -> Result<Option<Nul
     if bits.len() != rows.div_ceil(8) {
         return Err(format!("has {} bytes of validity where {rows} rows need {}", bits.len(), rows.div_ceil(8)));
     }
-    let nulls = NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(bits), 0, rows));
+    let nulls = NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(cleared(bits, rows)), 0, rows));
     if nulls.null_count() == 0 {
         return Ok(None);
     }
@@ -95,6 +96,14 @@ fn lift_validity(field: &Field, bits: Vec<u8>, rows: usize) -> Result<Option<Nul
         return Err(format!("is null in row {row}, though it is declared without nulls"));
     }
     Ok(Some(nulls))
+}
+
+/// Bits with those after the last row cleared, so that equal rows are equal bytes.
+fn cleared(mut bits: Vec<u8>, rows: usize) -> Vec<u8> {
+    if let (Some(last), tail @ 1..) = (bits.last_mut(), rows % 8) {
+        *last &= (1 << tail) - 1;
+    }
+    bits
 }
 
 fn check_length(field: &Field, data: &[u8], rows: usize) -> Result<(), String> {

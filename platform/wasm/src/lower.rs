@@ -1,7 +1,7 @@
 //! Arrow to guest: the physical buffers of each column, without a copy wherever a slice starts on a byte.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::buffer::{Buffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, ScalarBuffer};
 use arrow::compute;
 use arrow::datatypes::DataType;
 use tiegel_engine::{PluginFailure, arrow_field, dtype_of};
@@ -63,10 +63,10 @@ pub fn lower_column(plugin: &str, field: &Field, array: &ArrayRef) -> Result<Low
         Some(_) if !field.nullable => {
             return Err(refused_input(plugin, "a column declared without nulls has one", &field.name));
         }
-        nulls => nulls.map(|nulls| nulls.inner().sliced()),
+        nulls => nulls.map(|nulls| bits(nulls.inner())),
     };
     let (data, offsets) = match array.data_type() {
-        DataType::Boolean => (array.as_boolean().values().sliced(), None),
+        DataType::Boolean => (bits(array.as_boolean().values()), None),
         DataType::Utf8 => {
             let array = array.as_string::<i32>();
             rebase(array.offsets().inner(), array.values())
@@ -102,9 +102,23 @@ fn as_declared(plugin: &str, field: &Field, array: &ArrayRef) -> Result<ArrayRef
     );
     let cast = same_values.then(|| compute::cast(array, wanted.data_type()));
     cast.and_then(Result::ok).ok_or_else(|| {
-        let message = format!("the column is {}; {} of width {} is needed", array.data_type(), field.dtype, field.width);
+        let message =
+            format!("the column is {}; {} of width {} is needed", array.data_type(), field.dtype, field.width);
         refused_input(plugin, message, &field.name)
     })
+}
+
+/// Bits from bit 0 on. Those after the last row are cleared: of a slice they would show other rows.
+fn bits(bits: &BooleanBuffer) -> Buffer {
+    let mut bytes = bits.sliced();
+    let tail = bits.len() % 8;
+    let mask = (1u8 << tail) - 1;
+    if tail > 0 && bytes.last().is_some_and(|last| last & !mask != 0) {
+        let mut cleared = bytes.to_vec();
+        cleared.last_mut().iter_mut().for_each(|last| **last &= mask);
+        bytes = Buffer::from_vec(cleared);
+    }
+    bytes
 }
 
 /// The values of a sliced array alone.

@@ -72,6 +72,7 @@ pub fn run(workspace: &Workspace) -> Result<bool> {
     let mut findings = layers::check(&workspace.metadata, &workspace.root);
     findings.extend(manifests::check(&files));
     findings.extend(names::check(&paths));
+    findings.extend(text::check_purposes(&files));
     for file in &files {
         findings.extend(text::check(file));
         findings.extend(names::check_modules(file));

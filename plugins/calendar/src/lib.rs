@@ -102,10 +102,8 @@ impl Calendar {
             column.options::<i64>()?.for_each(|us| push(us.map(|us| us.saturating_add(self.offset_micros))));
         }
         let validity = || column.validity().map(|_| (0..column.rows()).map(|row| !column.is_null(row)).collect());
-        let finish = |values: &[f32]| Column {
-            validity: validity().map(Bitmap::into_bytes),
-            ..Column::from_values(values)
-        };
+        let finish =
+            |values: &[f32]| Column { validity: validity().map(Bitmap::into_bytes), ..Column::from_values(values) };
         Ok([finish(&sin), finish(&cos)])
     }
 }

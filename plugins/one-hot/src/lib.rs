@@ -60,7 +60,8 @@ impl Transform for OneHot {
         if config.min_count == 0 || config.max_categories == 0 || config.max_categories > 65_536 {
             return Err(PluginError::invalid_config("min_count is at least 1, max_categories is 1 to 65536"));
         }
-        let reads = |f: &Field| f.width == 1 && (f.dtype.is_integer() || matches!(f.dtype, DType::Utf8 | DType::Boolean));
+        let reads =
+            |f: &Field| f.width == 1 && (f.dtype.is_integer() || matches!(f.dtype, DType::Utf8 | DType::Boolean));
         if let Some(field) = input.fields.iter().find(|field| !reads(field)) {
             let message = format!("one-hot reads texts, integers and booleans, not {}", field.dtype.as_str());
             return Err(PluginError::invalid_schema(message).column(&field.name));
@@ -113,8 +114,9 @@ impl Estimator for OneHot {
     fn load(&mut self, state: &[u8], _version: u32) -> Result<()> {
         let columns = categories::decode(state, self.input.fields.len())?;
         let named = columns.into_iter().zip(&self.input.fields);
-        self.fitted =
-            Some(named.map(|(values, field)| Categories::new(&self.config, values, &field.name)).collect::<Result<_>>()?);
+        self.fitted = Some(
+            named.map(|(values, field)| Categories::new(&self.config, values, &field.name)).collect::<Result<_>>()?,
+        );
         Ok(())
     }
 }

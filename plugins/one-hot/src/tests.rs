@@ -48,7 +48,13 @@ fn the_most_frequent_values_are_kept_and_of_equals_the_smaller() {
 
 #[test]
 fn negative_integers_come_before_positive_ones() {
-    let input = || Batch::builder().int32("n", [Some(3), Some(-3), Some(0)]).boolean("b", [Some(true), Some(false), None]).build().unwrap();
+    let input = || {
+        Batch::builder()
+            .int32("n", [Some(3), Some(-3), Some(0)])
+            .boolean("b", [Some(true), Some(false), None])
+            .build()
+            .unwrap()
+    };
     let (mut plugin, _) = fit("{}", &[input()]).unwrap();
     let output = tiegel_plugin::transform(&mut plugin, input()).unwrap();
     assert_eq!(&*output.column(0).values::<f32>().unwrap(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);

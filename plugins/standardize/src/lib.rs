@@ -45,7 +45,11 @@ impl Transform for Standardize {
 
     fn configure(config: Config, input: &Schema, _target: Option<&Field>) -> Result<Self> {
         if let Some(field) = input.fields.iter().find(|f| !f.dtype.is_number() || f.width != 1) {
-            let message = format!("standardize reads single integers and floats, not {} of width {}", field.dtype.as_str(), field.width);
+            let message = format!(
+                "standardize reads single integers and floats, not {} of width {}",
+                field.dtype.as_str(),
+                field.width
+            );
             return Err(PluginError::invalid_schema(message).column(&field.name));
         }
         let seen = vec![ColumnMoments::default(); input.fields.len()];

@@ -88,10 +88,7 @@ fn errors_name_column_and_row() {
     assert_eq!(error.to_string(), "a value is not finite; filter or impute it first (column 'x', row 1)");
     let text = Batch::builder().utf8("s", [Some("a")]).build().unwrap();
     let error = fit("{}", &[text]).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "standardize reads single integers and floats, not utf8 of width 1 (column 's')"
-    );
+    assert_eq!(error.to_string(), "standardize reads single integers and floats, not utf8 of width 1 (column 's')");
     let empty = Batch::builder().float32("x", [None]).build().unwrap();
     assert_eq!(fit("{}", &[empty]).err().unwrap().to_string(), "the training rows hold no value (column 'x')");
     let error = tiegel_plugin::configure::<Standardize>(r#"{"null": 1}"#, &Default::default(), None).err().unwrap();

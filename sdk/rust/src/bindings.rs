@@ -3,6 +3,7 @@
 //! wit-component unites the worlds that a guest was linked with, so an estimator is the transform world plus a world
 //! that exports the fitter alone. Generating the estimator world whole would define the same macros twice.
 
+#[expect(clippy::mem_forget, reason = "generated code hands memory over to the host")]
 pub mod transform {
     wit_bindgen::generate!({
         path: "../wit/v1",
@@ -13,6 +14,7 @@ pub mod transform {
     });
 }
 
+#[expect(clippy::mem_forget, reason = "generated code hands memory over to the host")]
 pub mod fit {
     wit_bindgen::generate!({
         path: "../wit/v1",

@@ -193,8 +193,7 @@ mod tests {
     #[test]
     fn a_block_column_gives_all_values_but_no_rows() {
         let field = Field::new("e", DType::Float32).width(2);
-        let batch =
-            Batch::builder().column(field, Column::from_values(&[1f32, 2.0, 3.0, 4.0]), 2).build().unwrap();
+        let batch = Batch::builder().column(field, Column::from_values(&[1f32, 2.0, 3.0, 4.0]), 2).build().unwrap();
         assert_eq!(&*batch.column(0).values::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
         assert!(batch.column(0).options::<f32>().is_err());
     }

@@ -144,10 +144,8 @@ fn column(raw: raw::Column) -> Column {
 }
 
 fn raw_batch(rows: usize, columns: Vec<Column>) -> raw::Batch {
-    let columns = columns
-        .into_iter()
-        .map(|Column { data, validity, offsets }| raw::Column { data, validity, offsets })
-        .collect();
+    let columns =
+        columns.into_iter().map(|Column { data, validity, offsets }| raw::Column { data, validity, offsets }).collect();
     raw::Batch { rows: rows as u32, columns }
 }
 
@@ -198,7 +196,7 @@ macro_rules! export_estimator {
                 }
             }
 
-            $crate::bindings::fit::export_fit_world!(Component with_types_in $crate::bindings::fit);
+    $crate::bindings::fit::export_fit_world!(Component with_types_in $crate::bindings::fit);
         };
     };
 }

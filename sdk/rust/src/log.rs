@@ -7,6 +7,7 @@ pub use host::Level;
 pub use crate::{__log_debug as debug, __log_error as error, __log_info as info, __log_warn as warn};
 
 /// One line, with key-value fields. The host cuts long lines and drops them after a limit.
+#[expect(clippy::print_stderr, reason = "outside Wasm there is no host that would log")]
 pub fn line(level: Level, message: &str, fields: &[(String, String)]) {
     if cfg!(target_arch = "wasm32") {
         host::log(level, message, fields);

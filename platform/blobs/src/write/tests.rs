@@ -3,8 +3,11 @@ use std::path::PathBuf;
 
 use futures::{TryStreamExt as _, stream};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use super::*;
+
+const NO_FILES: [PathBuf; 0] = [];
 
 /// A store in a folder and one in memory.
 fn stores() -> (TempDir, [Blobs; 2]) {
@@ -106,9 +109,9 @@ async fn a_refused_body_leaves_nothing_behind() {
         let early = blobs.put_stream(cut, None, 9).await.unwrap_err();
         assert_eq!(early.to_string(), "the body ended early: connection reset");
         assert!(!blobs.exists(&Digest::of(b"abc")).await.unwrap());
-        assert_eq!(files_in(blobs.scratch()), [PathBuf::new(); 0]);
+        assert_eq!(files_in(blobs.scratch()), NO_FILES);
     }
-    assert_eq!(files_in(folder.path()), [PathBuf::new(); 0]);
+    assert_eq!(files_in(folder.path()), NO_FILES);
 }
 
 #[tokio::test]
@@ -156,16 +159,14 @@ async fn what_a_killed_process_left_is_cleared_at_start() {
 async fn many_writers_of_one_blob_leave_one_whole_blob() {
     let (_folder, stores) = stores();
     for blobs in stores {
-        let writers: Vec<_> = (0..16)
+        let writers: JoinSet<_> = (0..16)
             .map(|_| {
                 let blobs = blobs.clone();
-                tokio::spawn(async move { blobs.put_bytes(Bytes::from(vec![9; 100_000])).await.unwrap() })
+                async move { blobs.put_bytes(Bytes::from(vec![9; 100_000])).await.unwrap() }
             })
             .collect();
-        for writer in writers {
-            assert_eq!(writer.await.unwrap(), Digest::of(&[9; 100_000]));
-        }
+        assert_eq!(writers.join_all().await, [Digest::of(&[9; 100_000]); 16]);
         assert_eq!(blobs.get(&Digest::of(&[9; 100_000])).await.unwrap().len(), 100_000);
-        assert_eq!(files_in(blobs.scratch()), [PathBuf::new(); 0]);
+        assert_eq!(files_in(blobs.scratch()), NO_FILES);
     }
 }

@@ -68,9 +68,10 @@ mod tests {
 
     fn router() -> Router {
         Router::new()
-            .route("/models/{name}/versions/{version}", get(async |Path(at): Path<VersionPath>| {
-                format!("{}@{}", at.name, at.version)
-            }))
+            .route(
+                "/models/{name}/versions/{version}",
+                get(async |Path(at): Path<VersionPath>| format!("{}@{}", at.name, at.version)),
+            )
             .route("/models/{name}", get(async |Path(name): Path<Name>| name.to_string()))
             .route("/broken/{a}/{b}", get(async |Path(a): Path<String>| a))
     }

@@ -1,8 +1,7 @@
-use tiegel_engine::ModelEngine;
 use tiegel_types::Task;
 
 use super::data::{MemoryData, Request, booleans, circle, cities, doubles, floats, plane, random, table, texts};
-use super::{engine, train};
+use super::train;
 use crate::tests::prediction::predict;
 
 fn circles() -> MemoryData {
@@ -129,38 +128,4 @@ fn rows_of_weight_zero_teach_nothing() {
     let (model, _) = train(&request, &data);
     let found = predict(&model.artifact, &table(vec![("a", floats(vec![1.0]))]))[0];
     assert!((found - 1.0).abs() < 0.01, "{found}");
-}
-
-#[test]
-fn every_numeric_type_and_width_is_an_input() {
-    use arrow::array::*;
-    use arrow::datatypes::{DataType, Field};
-    use std::sync::Arc;
-    let small: Vec<i64> = (0..600).map(|row| row * 7 % 11).collect();
-    let to = |data_type: DataType| arrow::compute::cast(&Int64Array::from(small.clone()), &data_type).unwrap();
-    let list = FixedSizeListArray::new(
-        Arc::new(Field::new("item", DataType::Float32, false)),
-        3,
-        Arc::new(Float32Array::from((0..1_800).map(|i| (i % 5) as f32).collect::<Vec<_>>())),
-        None,
-    );
-    use DataType::*;
-    let types = [Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64, Float16, Float32, Float64];
-    let mut columns: Vec<(String, ArrayRef)> = types.iter().map(|t| (format!("{t}"), to(t.clone()))).collect();
-    columns.push(("flag".into(), Arc::new(BooleanArray::from(small.iter().map(|v| v % 2 == 1).collect::<Vec<_>>()))));
-    columns.push(("list".into(), Arc::new(list)));
-    columns.push(("y".into(), to(Float64)));
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut request = Request::linear(Task::Regression);
-    request.train.epochs_max = 40;
-    request.train.optimizer.learning_rate = 0.01;
-    let (model, _) = train(&request, &MemoryData { train: batch.clone(), validation: None });
-    assert_eq!(model.parameters, types.len() as u64 + 1 + 3 + 1);
-    // A slice has offsets into its buffers, which must not matter.
-    let (whole, part) = (predict(&model.artifact, &batch), predict(&model.artifact, &batch.slice(100, 77)));
-    assert_eq!(whole[100..177], part);
-    let rmse = engine()
-        .metrics(Task::Regression, &whole, &small.iter().map(|v| *v as f64).collect::<Vec<_>>())
-        .unwrap()["rmse"];
-    assert!(rmse < 0.2, "{rmse}");
 }

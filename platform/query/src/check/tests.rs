@@ -57,12 +57,32 @@ async fn each_kind_of_test_fails_with_a_count_and_the_rows() {
     for (test, label, failing_rows, samples) in [
         (json!({ "not_null": ["id", "carrier"] }), "not_null: id, carrier", 2, vec![third.clone(), fourth.clone()]),
         (json!({ "unique": ["id"] }), "unique: id", 2, vec![second.clone(), third.clone()]),
-        (json!({ "accepted": { "column": "carrier", "in": ["UA", "B6"] } }), "accepted: carrier", 1, vec![fifth.clone()]),
-        (json!({ "range": { "column": "delay", "min": 0 } }), "range: delay at least 0", 2, vec![third.clone(), fifth.clone()]),
-        (json!({ "range": { "column": "delay", "max": 29.5 } }), "range: delay at most 29.5", 2, vec![third.clone(), fourth.clone()]),
+        (
+            json!({ "accepted": { "column": "carrier", "in": ["UA", "B6"] } }),
+            "accepted: carrier",
+            1,
+            vec![fifth.clone()],
+        ),
+        (
+            json!({ "range": { "column": "delay", "min": 0 } }),
+            "range: delay at least 0",
+            2,
+            vec![third.clone(), fifth.clone()],
+        ),
+        (
+            json!({ "range": { "column": "delay", "max": 29.5 } }),
+            "range: delay at most 29.5",
+            2,
+            vec![third.clone(), fourth.clone()],
+        ),
         (json!({ "rows": { "min": 8 } }), "rows: at least 8", 3, vec![]),
         (json!({ "rows": { "max": 4 } }), "rows: at most 4", 1, vec![]),
-        (json!({ "sql": "SELECT id * 2 AS twice FROM this WHERE carrier = 'XX'" }), "sql: SELECT id * 2 AS twice FROM this WHERE carrier = 'XX'", 1, vec![json!({ "twice": 8 })]),
+        (
+            json!({ "sql": "SELECT id * 2 AS twice FROM this WHERE carrier = 'XX'" }),
+            "sql: SELECT id * 2 AS twice FROM this WHERE carrier = 'XX'",
+            1,
+            vec![json!({ "twice": 8 })],
+        ),
     ] {
         let report = report(test).await.unwrap();
         assert_eq!(report, TestReport { test: label.into(), passed: false, failing_rows, samples });
@@ -73,7 +93,8 @@ async fn each_kind_of_test_fails_with_a_count_and_the_rows() {
 async fn at_most_five_rows_are_shown() {
     let lab = Lab::new(2);
     let table = lab.table(crate::fixture::flights_schema(), vec![crate::fixture::flights(0, 30_000)]).await;
-    let tests = [TableTest::Sql("SELECT id FROM this WHERE id >= 100".into()), TableTest::Unique(vec!["carrier".into()])];
+    let tests =
+        [TableTest::Sql("SELECT id FROM this WHERE id >= 100".into()), TableTest::Unique(vec!["carrier".into()])];
     let reports = lab.engine.check(&table, &tests).await.unwrap();
     assert_eq!((reports[0].failing_rows, reports[1].failing_rows), (29_900, 30_000));
     assert_eq!(reports[0].samples, (100..105).map(|id| json!({ "id": id })).collect::<Vec<_>>());
@@ -83,13 +104,31 @@ async fn at_most_five_rows_are_shown() {
 #[tokio::test]
 async fn a_test_that_makes_no_sense_is_an_error_and_not_a_report() {
     for (test, message) in [
-        (json!({ "not_null": ["dest"] }), "test 'not_null: dest': there is no column 'dest': the columns are id, delay, carrier"),
+        (
+            json!({ "not_null": ["dest"] }),
+            "test 'not_null: dest': there is no column 'dest': the columns are id, delay, carrier",
+        ),
         (json!({ "unique": [] }), "test 'unique: ': name at least one column"),
-        (json!({ "accepted": { "column": "id", "in": ["one"] } }), "test 'accepted: id': \"one\" is not int64, the type of column 'id'"),
-        (json!({ "accepted": { "column": "carrier", "in": [1] } }), "test 'accepted: carrier': 1 is not utf8, the type of column 'carrier'"),
-        (json!({ "range": { "column": "carrier", "min": 1 } }), "test 'range: carrier at least 1': column 'carrier' is utf8, and a range is of numbers"),
-        (json!({ "sql": "DELETE FROM this" }), "test 'sql: DELETE FROM this': DELETE is not allowed here: write one SELECT"),
-        (json!({ "sql": "SELECT * FROM that" }), "test 'sql: SELECT * FROM that': there is no table 'that': a test reads `this` only"),
+        (
+            json!({ "accepted": { "column": "id", "in": ["one"] } }),
+            "test 'accepted: id': \"one\" is not int64, the type of column 'id'",
+        ),
+        (
+            json!({ "accepted": { "column": "carrier", "in": [1] } }),
+            "test 'accepted: carrier': 1 is not utf8, the type of column 'carrier'",
+        ),
+        (
+            json!({ "range": { "column": "carrier", "min": 1 } }),
+            "test 'range: carrier at least 1': column 'carrier' is utf8, and a range is of numbers",
+        ),
+        (
+            json!({ "sql": "DELETE FROM this" }),
+            "test 'sql: DELETE FROM this': DELETE is not allowed here: write one SELECT",
+        ),
+        (
+            json!({ "sql": "SELECT * FROM that" }),
+            "test 'sql: SELECT * FROM that': there is no table 'that': a test reads `this` only",
+        ),
     ] {
         assert_eq!(report(test).await.unwrap_err(), message);
     }

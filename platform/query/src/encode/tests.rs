@@ -3,8 +3,8 @@ use arrow::array::{
     StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field as ArrowField};
-use futures::executor::block_on;
 use futures::TryStreamExt;
+use futures::executor::block_on;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tiegel_types::{DType, Field};
 
@@ -77,7 +77,8 @@ fn csv_tells_null_from_the_empty_text() {
 #[test]
 fn arrow_and_parquet_carry_the_same_rows() {
     let bytes = encoded(RowsFormat::ArrowStream, vec![rows(), rows()]);
-    let read: Vec<_> = arrow::ipc::reader::StreamReader::try_new(bytes.as_slice(), None).unwrap().map(Result::unwrap).collect();
+    let read: Vec<_> =
+        arrow::ipc::reader::StreamReader::try_new(bytes.as_slice(), None).unwrap().map(Result::unwrap).collect();
     assert_eq!(format!("{read:?}"), format!("{:?}", [rows(), rows()]));
 
     let bytes = encoded(RowsFormat::Parquet, vec![rows(), rows()]);

@@ -26,11 +26,16 @@ pub(super) fn with_bytes<T>(
     }
     let broken = |error: zip::result::ZipError| invalid(format!("{}: cannot be unpacked: {error}", file.label));
     let mut archive = zip::ZipArchive::new(BufReader::new(opened)).map_err(broken)?;
-    let files: Vec<String> = archive.file_names().filter(|name| !name.ends_with('/')).map(str::to_owned).collect();
+    let mut files = Vec::new();
+    for index in 0..archive.len() {
+        if archive.by_index(index).map_err(broken)?.is_file() {
+            files.push(index);
+        }
+    }
     let [member] = files.as_slice() else {
         return Err(invalid(format!("{}: holds {} files, but exactly one is expected", file.label, files.len())));
     };
-    let member = archive.by_name(member).map_err(broken)?;
+    let member = archive.by_index(*member).map_err(broken)?;
     read(&mut BufReader::with_capacity(BUFFER_BYTES, Limited::new(member)))
 }
 

@@ -69,12 +69,7 @@ fn agree(first: &mut Schema, first_label: &str, found: &Schema, label: &str) -> 
 }
 
 /// Reads a file and casts its columns, by position.
-pub(super) fn read(
-    file: &SourceFile,
-    format: SourceFormat,
-    target: &Target,
-    push: Push<'_>,
-) -> Result<(), TableError> {
+pub(super) fn read(file: &SourceFile, format: SourceFormat, target: &Target, push: Push<'_>) -> Result<(), TableError> {
     let (_, batches) = batches(file, format)?;
     let mut rows = 0;
     for batch in batches {
@@ -99,7 +94,8 @@ fn batches(file: &SourceFile, format: SourceFormat) -> Result<(SchemaRef, Batche
         let reader = builder.with_batch_size(BLOCK_ROWS).build().map_err(not_parquet)?;
         return Ok((schema, Box::new(reader)));
     }
-    let not_ipc = |error| invalid(format!("{}: is not an Arrow IPC file or stream that can be read: {error}", file.label));
+    let not_ipc =
+        |error| invalid(format!("{}: is not an Arrow IPC file or stream that can be read: {error}", file.label));
     if starts_with_magic(&opened).map_err(|error| not_ipc(error.into()))? {
         let reader = FileReader::try_new(BufReader::new(opened), None).map_err(not_ipc)?;
         return Ok((reader.schema(), Box::new(reader)));
@@ -116,7 +112,8 @@ fn starts_with_magic(mut file: &File) -> std::io::Result<bool> {
 }
 
 fn broken(file: &SourceFile, error: &ArrowError, rows: usize) -> TableError {
-    let advice = if error.to_string().contains("compression") { ": write it without compression, or as Parquet" } else { "" };
+    let advice =
+        if error.to_string().contains("compression") { ": write it without compression, or as Parquet" } else { "" };
     invalid(format!("{}: cannot be read after row {rows}: {error}{advice}", file.label))
 }
 

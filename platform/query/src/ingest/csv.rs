@@ -32,12 +32,9 @@ pub(super) fn guess(file: &SourceFile, request: &IngestRequest) -> Result<Schema
                 break;
             }
             for (column, guess) in guesses.iter_mut().enumerate() {
-                for row in 0..block.rows() {
-                    let text = block.text(row, column).map_err(|()| not_utf8(&file.label, &block, row, &names[column]))?;
-                    if !is_null(text, &request.null_values) {
-                        guess.text(text);
-                    }
-                }
+                // A text that is not UTF-8 fails when it is read as a value.
+                let texts = (0..block.rows()).filter_map(|row| block.text(row, column).ok());
+                texts.filter(|text| !is_null(text, &request.null_values)).for_each(|text| guess.text(text));
             }
             rows += block.rows();
         }
@@ -98,7 +95,10 @@ fn is_null(text: &str, null_values: &[String]) -> bool {
 }
 
 fn not_utf8(label: &str, block: &Block, row: usize, column: &str) -> TableError {
-    invalid(format!("{label}, line {}, column '{column}': the text is not UTF-8: convert the file first", block.lines[row]))
+    invalid(format!(
+        "{label}, line {}, column '{column}': the text is not UTF-8: convert the file first",
+        block.lines[row]
+    ))
 }
 
 /// Records packed one after the other: an allocation for a block, not for a field.
@@ -227,5 +227,7 @@ fn make_room<T: Clone + Default>(buffer: &mut Vec<T>, used: usize) {
 }
 
 fn too_long(label: &str, line: u64) -> TableError {
-    invalid(format!("{label}, line {line}: the record is longer than {RECORD_BYTES_MAX} bytes: is a quote never closed?"))
+    invalid(format!(
+        "{label}, line {line}: the record is longer than {RECORD_BYTES_MAX} bytes: is a quote never closed?"
+    ))
 }

@@ -19,6 +19,9 @@ use crate::error::{internal, invalid, shown};
 /// Bytes of one line.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
+/// An object and the line it is on.
+type Line = (u64, Map<String, Value>);
+
 /// The members of a file's first objects, in the order they are first seen, and their types.
 pub(super) fn guess(file: &SourceFile, request: &IngestRequest) -> Result<Schema, TableError> {
     with_bytes(file, |bytes| {
@@ -83,7 +86,7 @@ fn known_members(label: &str, line: u64, object: &Map<String, Value>, target: &T
     }
 }
 
-fn batch(label: &str, block: &[(u64, Map<String, Value>)], target: &Target) -> Result<RecordBatch, TableError> {
+fn batch(label: &str, block: &[Line], target: &Target) -> Result<RecordBatch, TableError> {
     let column = |field: &Field| -> Result<ArrayRef, TableError> {
         let mut texts = Vec::with_capacity(block.len());
         for (line, object) in block {
@@ -105,11 +108,19 @@ fn batch(label: &str, block: &[(u64, Map<String, Value>)], target: &Target) -> R
 /// The text that a value of this JSON kind is parsed from; none where the kind does not fit the type.
 fn text_of(dtype: DType, value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) if dtype == DType::Utf8 || matches!(dtype, DType::Date32 | DType::TimestampUs) => Some(Cow::Borrowed(text)),
+        Value::String(text) if dtype == DType::Utf8 || matches!(dtype, DType::Date32 | DType::TimestampUs) => {
+            Some(Cow::Borrowed(text))
+        }
         // The words that this platform writes for floats without a JSON number.
-        Value::String(text) if dtype.is_float() && matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => Some(Cow::Borrowed(text)),
-        Value::Number(number) if dtype.is_integer() || dtype.is_float() || dtype == DType::Utf8 => Some(Cow::Owned(number.to_string())),
-        Value::Bool(flag) if dtype == DType::Boolean || dtype == DType::Utf8 => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),
+        Value::String(text) if dtype.is_float() && matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => {
+            Some(Cow::Borrowed(text))
+        }
+        Value::Number(number) if dtype.is_integer() || dtype.is_float() || dtype == DType::Utf8 => {
+            Some(Cow::Owned(number.to_string()))
+        }
+        Value::Bool(flag) if dtype == DType::Boolean || dtype == DType::Utf8 => {
+            Some(Cow::Borrowed(if *flag { "true" } else { "false" }))
+        }
         _ => None,
     }
 }
@@ -140,7 +151,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The next object and its line; blank lines are passed over.
-    fn next(&mut self) -> Result<Option<(u64, Map<String, Value>)>, TableError> {
+    fn next(&mut self) -> Result<Option<Line>, TableError> {
         loop {
             self.buffer.clear();
             let mut limited = (&mut *self.input).take(LINE_BYTES_MAX as u64 + 1);
@@ -151,15 +162,24 @@ impl<'a> Lines<'a> {
             self.line += 1;
             let (label, line) = (self.label, self.line);
             if read > LINE_BYTES_MAX {
-                return Err(invalid(format!("{label}, line {line}: is longer than {LINE_BYTES_MAX} bytes: write one object a line")));
+                return Err(invalid(format!(
+                    "{label}, line {line}: is longer than {LINE_BYTES_MAX} bytes: write one object a line"
+                )));
             }
             if self.buffer.trim_ascii().is_empty() {
                 continue;
             }
             return match serde_json::from_slice(&self.buffer) {
                 Ok(Value::Object(object)) => Ok(Some((line, object))),
-                Ok(other) => Err(invalid(format!("{label}, line {line}: expected an object, found '{}'", shown(&other.to_string())))),
-                Err(error) => Err(invalid(format!("{label}, line {line}: not JSON at column {}: {}", error.column(), reason(&error)))),
+                Ok(other) => Err(invalid(format!(
+                    "{label}, line {line}: expected an object, found '{}'",
+                    shown(&other.to_string())
+                ))),
+                Err(error) => Err(invalid(format!(
+                    "{label}, line {line}: not JSON at column {}: {}",
+                    error.column(),
+                    reason(&error)
+                ))),
             };
         }
     }

@@ -129,7 +129,11 @@ async fn csv_types_are_those_of_the_values() {
 
 #[tokio::test]
 async fn declared_types_win_over_guessed_ones() {
-    let rows = source("a.csv", "zip,n\n00501,1\n90210,2\n").column("zip", DType::Utf8).column("n", DType::Float64).rows().await;
+    let rows = source("a.csv", "zip,n\n00501,1\n90210,2\n")
+        .column("zip", DType::Utf8)
+        .column("n", DType::Float64)
+        .rows()
+        .await;
     assert_eq!(rows.column(0).as_string::<i32>().value(0), "00501");
     assert_eq!(rows.column(1).as_primitive::<Float64Type>().value(1), 2.0);
 }
@@ -170,7 +174,10 @@ async fn malformed_csv_is_refused_with_its_place() {
 #[tokio::test]
 async fn a_quote_that_is_never_closed_does_not_take_the_memory() {
     let endless = format!("a,b\n1,2\n3,\"{}", "x".repeat(17 << 20));
-    assert_eq!(source("a.csv", endless).refusal().await, "a.csv, line 3: the record is longer than 16777216 bytes: is a quote never closed?");
+    assert_eq!(
+        source("a.csv", endless).refusal().await,
+        "a.csv, line 3: the record is longer than 16777216 bytes: is a quote never closed?"
+    );
 }
 
 #[tokio::test]
@@ -192,7 +199,13 @@ async fn a_zip_of_one_file_and_a_gz_are_unpacked_while_they_stream() {
 async fn json_lines_become_columns_in_the_order_they_are_first_seen() {
     let lines = "{\"a\": 1, \"s\": \"x\", \"t\": \"2013-01-01T05:00:00Z\"}\n\n{\"f\": 2.5, \"a\": null, \"b\": false}\n{\"f\": 3, \"a\": 7}\n";
     let types = source("a.jsonl", lines).types().await;
-    let expected = [("a", DType::Int64), ("s", DType::Utf8), ("t", DType::TimestampUs), ("f", DType::Float64), ("b", DType::Boolean)];
+    let expected = [
+        ("a", DType::Int64),
+        ("s", DType::Utf8),
+        ("t", DType::TimestampUs),
+        ("f", DType::Float64),
+        ("b", DType::Boolean),
+    ];
     assert_eq!(types, expected.map(|(name, dtype)| (name.to_owned(), dtype)));
     let rows = source("a.jsonl", lines).rows().await;
     assert_eq!(rows.column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, Some(7)]);
@@ -206,10 +219,22 @@ async fn malformed_json_lines_are_refused_with_their_place() {
     for (sources, expected) in [
         (source("a.jsonl", "{\"a\": 1}\n{\"a\": }\n"), "a.jsonl, line 2: not JSON at column 7: expected value"),
         (source("a.jsonl", "{\"a\": 1}\n\n[1, 2]\n"), "a.jsonl, line 3: expected an object, found '[1,2]'"),
-        (source("a.jsonl", "{\"a\": {\"x\": 1}}\n"), "a.jsonl, line 1, column 'a': '{\"x\":1}' is an object, which no table can hold: flatten it into columns"),
-        (source("a.jsonl", late), "a.jsonl, line 20001: column 'b' is not in the first 20000 rows; declare it under `columns:`, such as `b: utf8`"),
-        (source("a.jsonl", "{\"a\": \"12\"}\n").column("a", DType::Int64), "a.jsonl, line 1, column 'a': '\"12\"' is not int64, the type declared under `columns:`"),
-        (source("a.jsonl", "{\"a\": 300}\n").column("a", DType::Uint8), "a.jsonl, line 1, column 'a': '300' is not uint8, the type declared under `columns:`"),
+        (
+            source("a.jsonl", "{\"a\": {\"x\": 1}}\n"),
+            "a.jsonl, line 1, column 'a': '{\"x\":1}' is an object, which no table can hold: flatten it into columns",
+        ),
+        (
+            source("a.jsonl", late),
+            "a.jsonl, line 20001: column 'b' is not in the first 20000 rows; declare it under `columns:`, such as `b: utf8`",
+        ),
+        (
+            source("a.jsonl", "{\"a\": \"12\"}\n").column("a", DType::Int64),
+            "a.jsonl, line 1, column 'a': '\"12\"' is not int64, the type declared under `columns:`",
+        ),
+        (
+            source("a.jsonl", "{\"a\": 300}\n").column("a", DType::Uint8),
+            "a.jsonl, line 1, column 'a': '300' is not uint8, the type declared under `columns:`",
+        ),
     ] {
         assert_eq!(sources.refusal().await, expected);
     }
@@ -236,7 +261,9 @@ async fn parquet_and_arrow_are_cast_to_the_closed_set() {
     let batch = odd_types();
     let mut stream = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
     stream.write(&batch).unwrap();
-    for (label, bytes) in [("a.parquet", parquet_of(&batch)), ("a.arrow", ipc_file(&batch)), ("a.arrows", stream.into_inner().unwrap())] {
+    for (label, bytes) in
+        [("a.parquet", parquet_of(&batch)), ("a.arrow", ipc_file(&batch)), ("a.arrows", stream.into_inner().unwrap())]
+    {
         let rows = source(label, bytes).rows().await;
         assert_eq!(rows.column(0).as_primitive::<TimestampMicrosecondType>().values().to_vec(), [1, 2_000], "{label}");
         assert_eq!(rows.column(1).as_primitive::<Float64Type>().values().to_vec(), [1.25, -0.5]);
@@ -247,14 +274,29 @@ async fn parquet_and_arrow_are_cast_to_the_closed_set() {
 
 #[tokio::test]
 async fn columnar_files_that_cannot_be_a_table_are_refused_with_their_place() {
-    let ints = |values: Vec<i32>| RecordBatch::try_from_iter([("a", Arc::new(Int32Array::from(values)) as ArrayRef)]).unwrap();
-    let text = RecordBatch::try_from_iter([("a", Arc::new(StringArray::from(vec!["1", "2", "x"])) as ArrayRef)]).unwrap();
-    let time = RecordBatch::try_from_iter([("at", Arc::new(Time64MicrosecondArray::from(vec![1])) as ArrayRef)]).unwrap();
+    let ints =
+        |values: Vec<i32>| RecordBatch::try_from_iter([("a", Arc::new(Int32Array::from(values)) as ArrayRef)]).unwrap();
+    let text =
+        RecordBatch::try_from_iter([("a", Arc::new(StringArray::from(vec!["1", "2", "x"])) as ArrayRef)]).unwrap();
+    let time =
+        RecordBatch::try_from_iter([("at", Arc::new(Time64MicrosecondArray::from(vec![1])) as ArrayRef)]).unwrap();
     for (sources, expected) in [
-        (source("a.parquet", parquet_of(&time)), "a.parquet: column 'at' has type Time64(µs), which no table can hold; cast it in SQL, for example to double or varchar"),
-        (source("a.parquet", parquet_of(&ints(vec![1]))).and("b.parquet", parquet_of(&text)), "b.parquet: column 1 is 'a' utf8, but it is 'a' int32 in a.parquet"),
-        (source("a.parquet", parquet_of(&text)).column("a", DType::Int64), "a.parquet, row 3, column 'a': 'x' is not int64, the type declared under `columns:`"),
-        (source("a.arrow", ipc_file(&ints(vec![1, 300]))).column("a", DType::Uint8), "a.arrow, row 2, column 'a': '300' is not uint8, the type declared under `columns:`"),
+        (
+            source("a.parquet", parquet_of(&time)),
+            "a.parquet: column 'at' has type Time64(µs), which no table can hold; cast it in SQL, for example to double or varchar",
+        ),
+        (
+            source("a.parquet", parquet_of(&ints(vec![1]))).and("b.parquet", parquet_of(&text)),
+            "b.parquet: column 1 is 'a' utf8, but it is 'a' int32 in a.parquet",
+        ),
+        (
+            source("a.parquet", parquet_of(&text)).column("a", DType::Int64),
+            "a.parquet, row 3, column 'a': 'x' is not int64, the type declared under `columns:`",
+        ),
+        (
+            source("a.arrow", ipc_file(&ints(vec![1, 300]))).column("a", DType::Uint8),
+            "a.arrow, row 2, column 'a': '300' is not uint8, the type declared under `columns:`",
+        ),
     ] {
         assert_eq!(sources.refusal().await, expected);
     }
@@ -290,7 +332,8 @@ async fn a_cancelled_ingestion_leaves_no_file() {
     let path = lab.path("a.csv");
     std::fs::write(&path, late("1")).unwrap();
     let files = vec![SourceFile { label: "a.csv".into(), path }];
-    let request = IngestRequest { files, format: None, columns: BTreeMap::new(), null_values: vec![], scratch: lab.scratch() };
+    let request =
+        IngestRequest { files, format: None, columns: BTreeMap::new(), null_values: vec![], scratch: lab.scratch() };
     let cancel = CancellationToken::new();
     cancel.cancel();
     assert!(matches!(lab.engine.ingest(request, cancel).await, Err(TableError::Cancelled)));

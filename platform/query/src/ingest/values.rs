@@ -43,7 +43,8 @@ pub(super) fn parse_column<'a, S: AsRef<str> + 'a>(
         DType::Date32 => primitive::<Date32Type, S>(texts, |text| parse_date(text.trim())),
         DType::TimestampUs => {
             let times = primitive::<TimestampMicrosecondType, S>(texts, |text| parse_timestamp(text.trim()))?;
-            let zoned = arrow::array::AsArray::as_primitive::<TimestampMicrosecondType>(&times).clone().with_timezone("UTC");
+            let zoned =
+                arrow::array::AsArray::as_primitive::<TimestampMicrosecondType>(&times).clone().with_timezone("UTC");
             Ok(Arc::new(zoned))
         }
         DType::Utf8 => {

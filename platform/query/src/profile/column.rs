@@ -67,8 +67,14 @@ impl<K: Clone + PartialOrd> Measured<K> {
     }
 
     pub(super) fn finish(self, text: impl Fn(K) -> String) -> Values {
-        let top = self.top.most_frequent(TOP_MAX).into_iter().map(|(value, rows)| TopValue { value: text(value), rows });
-        Values { distinct: self.distinct.estimate(), top: top.collect(), min: self.min.map(&text), max: self.max.map(&text) }
+        let top =
+            self.top.most_frequent(TOP_MAX).into_iter().map(|(value, rows)| TopValue { value: text(value), rows });
+        Values {
+            distinct: self.distinct.estimate(),
+            top: top.collect(),
+            min: self.min.map(&text),
+            max: self.max.map(&text),
+        }
     }
 }
 
@@ -106,7 +112,8 @@ impl Numbers {
         self.count += 1;
         // Neumaier's compensated sum (1974).
         let sum = self.sum + value;
-        self.compensation += if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        self.compensation +=
+            if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
         self.sum = sum;
         self.min = self.min.min(value);
         self.max = self.max.max(value);

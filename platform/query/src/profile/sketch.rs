@@ -170,7 +170,7 @@ impl Sample {
         if self.values.len() < SAMPLE_MAX {
             self.values.push(value);
         } else {
-            let draw = u128::from(mix(self.seen)) * u128::from(self.seen + 1) >> 64;
+            let draw = (u128::from(mix(self.seen)) * u128::from(self.seen + 1)) >> 64;
             if let Some(replaced) = self.values.get_mut(draw as usize) {
                 *replaced = value;
             }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int64Array, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::array::RecordBatch;
 use tiegel_engine::{TableEngine, arrow_schema};
 use tiegel_types::{ColumnProfile, DType, Schema, TopValue};
 
@@ -61,12 +61,19 @@ async fn floats_leave_out_nan_and_infinity_and_have_no_top_values() {
 
 #[tokio::test]
 async fn texts_dates_and_flags_have_top_values() {
-    let text: ArrayRef = Arc::new(StringArray::from_iter((0..ROWS).map(|i| (i % 4 != 0).then(|| ["", "UA", "B6", "UA"][i % 4]))));
+    let text: ArrayRef =
+        Arc::new(StringArray::from_iter((0..ROWS).map(|i| (i % 4 != 0).then(|| ["", "UA", "B6", "UA"][i % 4]))));
     let day: ArrayRef = Arc::new(Date32Array::from_iter_values((0..ROWS).map(|i| 15_706 + (i % 2) as i32)));
-    let time = TimestampMicrosecondArray::from_iter_values((0..ROWS).map(|i| i as i64 * 3_600_000_000)).with_timezone("UTC");
+    let time =
+        TimestampMicrosecondArray::from_iter_values((0..ROWS).map(|i| i as i64 * 3_600_000_000)).with_timezone("UTC");
     let flag: ArrayRef = Arc::new(BooleanArray::from_iter((0..ROWS).map(|i| Some(i % 5 == 0))));
     let columns = profile_of(
-        vec![("s", DType::Utf8, text), ("d", DType::Date32, day), ("t", DType::TimestampUs, Arc::new(time)), ("b", DType::Boolean, flag)],
+        vec![
+            ("s", DType::Utf8, text),
+            ("d", DType::Date32, day),
+            ("t", DType::TimestampUs, Arc::new(time)),
+            ("b", DType::Boolean, flag),
+        ],
         3,
     )
     .await;
@@ -93,8 +100,11 @@ async fn columns_of_bytes_tell_nulls_only_and_a_column_of_nulls_has_nothing_to_t
 #[tokio::test]
 async fn many_values_are_sketched_and_the_frequent_ones_counted_exactly() {
     const MANY: usize = 120_000;
-    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values((0..MANY).map(|i| if i % 50 == 0 { 42 } else { i as i64 })));
-    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..MANY).map(|i| if i % 40 == 0 { "often".into() } else { format!("t{i}") })));
+    let ids: ArrayRef =
+        Arc::new(Int64Array::from_iter_values((0..MANY).map(|i| if i % 50 == 0 { 42 } else { i as i64 })));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..MANY).map(|i| if i % 40 == 0 { "often".into() } else { format!("t{i}") }),
+    ));
     let make = || vec![("id", DType::Int64, Arc::clone(&ids)), ("s", DType::Utf8, Arc::clone(&texts))];
     let columns = profile_of(make(), 1).await;
     let close = |estimate: u64, exact: f64| (estimate as f64 - exact).abs() < 0.03 * exact;

@@ -35,7 +35,10 @@ async fn explain_answers_the_plan() {
 
 #[tokio::test]
 async fn what_no_table_can_hold_is_shown_as_text() {
-    let (schema, batches) = ask("SELECT INTERVAL '36 hours' AS i, array_agg(DISTINCT carrier ORDER BY carrier) AS c FROM flights", 10).await.unwrap();
+    let (schema, batches) =
+        ask("SELECT INTERVAL '36 hours' AS i, array_agg(DISTINCT carrier ORDER BY carrier) AS c FROM flights", 10)
+            .await
+            .unwrap();
     assert!(schema.fields.iter().all(|f| f.dtype == DType::Utf8));
     assert_eq!(batches[0].column(1).as_string::<i32>().value(0), "[AA, B6, DL, UA, WN]");
 }
@@ -44,11 +47,20 @@ async fn what_no_table_can_hold_is_shown_as_text() {
 async fn a_query_reads_its_tables_and_nothing_else() {
     for (sql, message) in [
         ("SELECT * FROM '/etc/passwd'", "there is no table '/etc/passwd': the inputs are flights"),
-        ("SELECT * FROM \"tiegel-blobs://blobs/sha256\"", "there is no table 'tiegel-blobs://blobs/sha256': the inputs are flights"),
-        ("SELECT * FROM information_schema.tables", "there is no table 'information_schema.tables': the inputs are flights"),
+        (
+            "SELECT * FROM \"tiegel-blobs://blobs/sha256\"",
+            "there is no table 'tiegel-blobs://blobs/sha256': the inputs are flights",
+        ),
+        (
+            "SELECT * FROM information_schema.tables",
+            "there is no table 'information_schema.tables': the inputs are flights",
+        ),
         ("CREATE VIEW v AS SELECT 1", "CREATE is not allowed here: write one SELECT"),
         ("EXPLAIN INSERT INTO flights SELECT * FROM flights", "EXPLAIN is not allowed here: write one SELECT"),
-        ("SELECT * FROM range(0, 10)", "the table function range() is not allowed here: write one SELECT over tables by name"),
+        (
+            "SELECT * FROM range(0, 10)",
+            "the table function range() is not allowed here: write one SELECT over tables by name",
+        ),
     ] {
         assert_eq!(ask(sql, 10).await.unwrap_err().to_string(), message, "{sql}");
     }

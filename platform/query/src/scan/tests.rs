@@ -27,7 +27,8 @@ async fn lab() -> (Lab, Table) {
 #[tokio::test]
 async fn rows_come_as_stored_in_batches_of_the_size_asked_for() {
     let (lab, table) = lab().await;
-    let options = ScanOptions { batch_rows: 1_000, columns: Some(vec!["carrier".into(), "id".into()]), ..Default::default() };
+    let options =
+        ScanOptions { batch_rows: 1_000, columns: Some(vec!["carrier".into(), "id".into()]), ..Default::default() };
     let batches: Vec<_> = lab.engine.scan(&table, options.clone()).try_collect().await.unwrap();
     assert!(batches.iter().all(|batch| batch.num_rows() <= 1_000));
     let schema = batches[0].schema();
@@ -38,7 +39,14 @@ async fn rows_come_as_stored_in_batches_of_the_size_asked_for() {
 #[tokio::test]
 async fn offset_and_limit_cut_the_rows_wherever_they_fall() {
     let (lab, table) = lab().await;
-    for (offset, limit) in [(0, 10), (ROW_GROUP_ROWS - 1, 3), (3 * ROW_GROUP_ROWS, ROW_GROUP_ROWS + 5), (ROWS - 2, 10), (ROWS + 1, 10), (5, 0)] {
+    for (offset, limit) in [
+        (0, 10),
+        (ROW_GROUP_ROWS - 1, 3),
+        (3 * ROW_GROUP_ROWS, ROW_GROUP_ROWS + 5),
+        (ROWS - 2, 10),
+        (ROWS + 1, 10),
+        (5, 0),
+    ] {
         let options = ScanOptions { offset, limit: Some(limit), ..Default::default() };
         let expected: Vec<i64> = (0..ROWS as i64).skip(offset).take(limit).collect();
         assert_eq!(ids(&lab, &table, options).await, expected, "offset {offset}, limit {limit}");
@@ -48,7 +56,8 @@ async fn offset_and_limit_cut_the_rows_wherever_they_fall() {
 #[tokio::test]
 async fn splits_choose_rows() {
     let (lab, table) = lab().await;
-    let options = ScanOptions { splits: vec![Split::Train, Split::Test], columns: Some(vec!["id".into()]), ..Default::default() };
+    let options =
+        ScanOptions { splits: vec![Split::Train, Split::Test], columns: Some(vec!["id".into()]), ..Default::default() };
     let expected: Vec<i64> = (0..ROWS as i64).filter(|id| id % 3 != 1).collect();
     assert_eq!(ids(&lab, &table, options).await, expected);
     let options = ScanOptions { splits: vec![Split::Validation], offset: 7, limit: Some(3), ..Default::default() };
@@ -58,7 +67,8 @@ async fn splits_choose_rows() {
 #[tokio::test]
 async fn a_shuffle_is_drawn_from_its_seed_alone() {
     let (lab, table) = lab().await;
-    let shuffled = |seed| ScanOptions { order: ScanOrder::RowGroupsShuffled { seed }, batch_rows: 500, ..Default::default() };
+    let shuffled =
+        |seed| ScanOptions { order: ScanOrder::RowGroupsShuffled { seed }, batch_rows: 500, ..Default::default() };
     let first = ids(&lab, &table, shuffled(7)).await;
     let other_engine = Lab::over(lab.blobs.clone(), 1, 64 << 20);
     assert_eq!(first, ids(&other_engine, &table, shuffled(7)).await);
@@ -77,7 +87,8 @@ async fn a_shuffle_is_drawn_from_its_seed_alone() {
 #[tokio::test]
 async fn what_a_table_lacks_is_named() {
     let (lab, table) = lab().await;
-    let failing = |options| async { lab.engine.scan(&table, options).try_collect::<Vec<_>>().await.unwrap_err().to_string() };
+    let failing =
+        |options| async { lab.engine.scan(&table, options).try_collect::<Vec<_>>().await.unwrap_err().to_string() };
     let options = ScanOptions { columns: Some(vec!["altitude".into()]), ..Default::default() };
     assert_eq!(failing(options).await, "there is no column 'altitude': the columns are id, x, carrier, split");
     let mut unsplit = table.clone();

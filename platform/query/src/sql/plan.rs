@@ -38,7 +38,9 @@ pub(crate) async fn plan_step<'a>(
     for column in &step.key {
         if output.field(column).is_none() {
             let columns = output.names().collect::<Vec<_>>().join(", ");
-            return Err(invalid(format!("the key column '{column}' is not in the output, whose columns are {columns}")));
+            return Err(invalid(format!(
+                "the key column '{column}' is not in the output, whose columns are {columns}"
+            )));
         }
     }
     Ok(PlannedStep { plan, output, tables })
@@ -47,10 +49,16 @@ pub(crate) async fn plan_step<'a>(
 pub(crate) fn known_tables(tables: &[String], inputs: &BTreeSet<String>) -> Result<(), TableError> {
     match tables.iter().find(|table| !inputs.contains(*table)) {
         None => Ok(()),
-        Some(unknown) if inputs.is_empty() => Err(invalid(format!("there is no table '{unknown}': there are no inputs"))),
+        Some(unknown) if inputs.is_empty() => {
+            Err(invalid(format!("there is no table '{unknown}': there are no inputs")))
+        }
         Some(unknown) => {
             let known = inputs.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let quote = if inputs.iter().any(|name| name.eq_ignore_ascii_case(unknown)) { " (quote a name that has capitals)" } else { "" };
+            let quote = if inputs.iter().any(|name| name.eq_ignore_ascii_case(unknown)) {
+                " (quote a name that has capitals)"
+            } else {
+                ""
+            };
             Err(invalid(format!("there is no table '{unknown}': the inputs are {known}{quote}")))
         }
     }
@@ -65,7 +73,8 @@ pub(crate) fn closed_output(state: &SessionState, plan: LogicalPlan) -> Result<(
     let target = arrow_schema(&output);
     let columns = plan.schema().iter().zip(target.fields()).map(|((qualifier, field), closed)| {
         let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-        let value = if field.data_type() == closed.data_type() { column } else { cast(column, closed.data_type().clone()) };
+        let value =
+            if field.data_type() == closed.data_type() { column } else { cast(column, closed.data_type().clone()) };
         value.alias_qualified(None::<TableReference>, closed.name())
     });
     let columns: Vec<Expr> = columns.collect();
@@ -75,7 +84,8 @@ pub(crate) fn closed_output(state: &SessionState, plan: LogicalPlan) -> Result<(
 
 /// Sorts a plan by its key, ascending with nulls last; by all columns where no key is declared.
 pub(crate) fn sorted(planned: PlannedStep, key: &[String]) -> Result<LogicalPlan, TableError> {
-    let by: Vec<&str> = if key.is_empty() { planned.output.names().collect() } else { key.iter().map(String::as_str).collect() };
+    let by: Vec<&str> =
+        if key.is_empty() { planned.output.names().collect() } else { key.iter().map(String::as_str).collect() };
     let by = by.into_iter().map(|name| SortExpr::new(Expr::Column(Column::new_unqualified(name)), true, false));
     let by: Vec<SortExpr> = by.collect();
     LogicalPlanBuilder::from(planned.plan).sort(by).and_then(LogicalPlanBuilder::build).map_err(|e| from_datafusion(&e))
@@ -132,7 +142,9 @@ pub(crate) fn order_free(plan: &LogicalPlan) -> Result<bool, TableError> {
             LogicalPlan::Distinct(datafusion::logical_expr::Distinct::All(input)) => !has_floats(input),
             LogicalPlan::Aggregate(aggregate) => {
                 let input = &aggregate.input;
-                aggregate.aggr_expr.iter().all(order_free_aggregate) && !has_floats(input) && !has_float_groups(aggregate)
+                aggregate.aggr_expr.iter().all(order_free_aggregate)
+                    && !has_floats(input)
+                    && !has_float_groups(aggregate)
             }
             _ => false,
         };

@@ -67,7 +67,11 @@ impl Found {
     fn sentence(mut self) -> Option<String> {
         let mut reasons = Vec::new();
         if self.joins {
-            reasons.push(if self.tables > 1 { format!("joins {} tables", self.tables) } else { "joins a table".into() });
+            reasons.push(if self.tables > 1 {
+                format!("joins {} tables", self.tables)
+            } else {
+                "joins a table".into()
+            });
         }
         if self.unions {
             reasons.push("joins the rows of several selects".into());

@@ -4,9 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::ast::{
-    Query, Select, SetExpr, Statement as SqlStatement, TableFactor, Visit, Visitor,
-};
+use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement as SqlStatement, TableFactor, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use tiegel_engine::TableError;
 
@@ -76,7 +74,11 @@ fn checked(statement: Statement) -> Result<Select1, TableError> {
 
 /// `features.joined` is one table's name, quoted or not.
 fn table_name(reference: &datafusion::common::TableReference) -> String {
-    [reference.catalog(), reference.schema(), Some(reference.table())].into_iter().flatten().collect::<Vec<_>>().join(".")
+    [reference.catalog(), reference.schema(), Some(reference.table())]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 /// Breaks with the words for whatever a SELECT must not hold.

@@ -116,7 +116,10 @@ impl ExecutionPlan for WasmTransformExec {
 
 impl fmt::Debug for WasmTransformExec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WasmTransformExec").field("payload", &self.payload).field("input", &self.input).finish_non_exhaustive()
+        f.debug_struct("WasmTransformExec")
+            .field("payload", &self.payload)
+            .field("input", &self.input)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,7 +156,8 @@ impl Call {
                 format!("it answered {} rows for {}", answer.num_rows(), batch.num_rows()),
             ));
         }
-        let passed = |name: &str| batch.column_by_name(name).cloned().ok_or_else(|| internal("a column was not read", name));
+        let passed =
+            |name: &str| batch.column_by_name(name).cloned().ok_or_else(|| internal("a column was not read", name));
         let mut columns = self.payload.passed.names().map(passed).collect::<Result<Vec<_>, _>>()?;
         columns.extend(answer.columns().iter().cloned());
         batch_of(Arc::clone(&self.output), columns, batch.num_rows())

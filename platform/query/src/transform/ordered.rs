@@ -9,11 +9,10 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, StreamExt};
 use tiegel_engine::{FaultKind, PluginFailure, TableError, Transformer};
 use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::exec::plugin_inputs;
 use super::payload::TransformPayload;
-use crate::runtime::blocking;
+use crate::runtime::{blocking, spawn};
 
 /// Batches that wait on either side of the plugin.
 const WAITING_BATCHES_MAX: usize = 2;
@@ -30,16 +29,16 @@ pub(super) fn transform_ordered(
     // The instance starts when the stream is first polled, inside the engine's runtime.
     let start = move || {
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES_MAX);
-        let feeder = AbortOnDropHandle::new(tokio::spawn(async move {
+        let feeder = spawn(async move {
             let mut inputs = std::pin::pin!(inputs);
             while let Some(batch) = inputs.next().await {
                 if sender.send(batch).await.is_err() {
                     break;
                 }
             }
-        }));
+        });
         let instance = Instance { label, transformer, inputs: receiver, output };
-        (feeder, AbortOnDropHandle::new(tokio::spawn(blocking(move || instance.run()))))
+        (feeder, spawn(blocking(move || instance.run())))
     };
     stream::unfold((Some(start), None, answers), |(start, mut live, mut answers)| async move {
         if let Some(start) = start {
@@ -49,7 +48,9 @@ pub(super) fn transform_ordered(
             Some(batch) => Some((Ok(batch), (None, live, answers))),
             None => {
                 let (_feeder, instance) = live.take()?;
-                let ended = instance.await.unwrap_or_else(|e| Err(TableError::Internal(format!("a plugin thread stopped: {e}"))));
+                let ended = instance
+                    .await
+                    .unwrap_or_else(|e| Err(TableError::Internal(format!("a plugin thread stopped: {e}"))));
                 ended.err().map(|error| (Err(error), (None, None, answers)))
             }
         }
@@ -74,7 +75,8 @@ impl Instance {
                 host_fault(&self.label, "its input could not be read")
             }))
         });
-        let mut answer = |batch| self.output.blocking_send(batch).map_err(|_| host_fault(&self.label, "nobody reads its output"));
+        let mut answer =
+            |batch| self.output.blocking_send(batch).map_err(|_| host_fault(&self.label, "nobody reads its output"));
         let ended = self.transformer.transform_all(&mut inputs, &mut answer);
         match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),

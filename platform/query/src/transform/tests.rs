@@ -51,7 +51,10 @@ async fn row_wise_output_keeps_the_order_and_the_columns_that_pass() {
     assert!(xs.iter().zip(ys).all(|(x, y)| y == x.map(|x| x + 1.5)));
 
     let read = rows(&lab, &table, step(json!({ "mode": "add" }))).await;
-    assert_eq!(read.schema().fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["id", "carrier", "split", "y"]);
+    assert_eq!(
+        read.schema().fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(),
+        ["id", "carrier", "split", "y"]
+    );
 }
 
 #[tokio::test]

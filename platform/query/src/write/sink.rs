@@ -35,7 +35,11 @@ impl Sink {
     }
 
     /// Writes a whole stream, unless it is cancelled. Answers after the scratch files are complete or removed.
-    pub(crate) async fn write(self, mut batches: BatchStream, cancel: &CancellationToken) -> Result<Written, TableError> {
+    pub(crate) async fn write(
+        self,
+        mut batches: BatchStream,
+        cancel: &CancellationToken,
+    ) -> Result<Written, TableError> {
         loop {
             let next = tokio::select! {
                 biased;
@@ -83,7 +87,8 @@ fn drain(
         match message {
             Message::Finish => return writer.finish(),
             Message::Batch(batch) => {
-                let batch = closed_batch(&batch, writer.arrow()).map_err(|e| internal("a result does not fit its schema", e))?;
+                let batch = closed_batch(&batch, writer.arrow())
+                    .map_err(|e| internal("a result does not fit its schema", e))?;
                 if let Some(key) = &mut key {
                     key.check(&batch)?;
                 }

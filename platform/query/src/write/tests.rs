@@ -33,7 +33,11 @@ fn the_bytes_do_not_depend_on_the_size_of_batches() {
     let total = 3 * limits::ROW_GROUP_ROWS + 123;
     let whole = written(total, total, dir.path());
     for batch_rows in [1_000, 8_192, limits::ROW_GROUP_ROWS, 40_000] {
-        assert_eq!(written(batch_rows, total, dir.path()).files[0].digest, whole.files[0].digest, "{batch_rows} rows a batch");
+        assert_eq!(
+            written(batch_rows, total, dir.path()).files[0].digest,
+            whole.files[0].digest,
+            "{batch_rows} rows a batch"
+        );
     }
     let bytes = std::fs::read(&whole.files[0].path).unwrap();
     assert_eq!(Digest::of(&bytes), whole.files[0].digest);

@@ -27,7 +27,8 @@ impl UniqueKey {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let column = |name: &String| batch.column_by_name(name).cloned().ok_or_else(|| internal("missing key column", name));
+        let column =
+            |name: &String| batch.column_by_name(name).cloned().ok_or_else(|| internal("missing key column", name));
         let mut columns = self.names.iter().map(column).collect::<Result<Vec<_>, _>>()?;
         if let Some(last) = &self.last {
             let joined = last.iter().zip(&columns).map(|(a, b)| concat(&[a.as_ref(), b.as_ref()]));
@@ -46,7 +47,11 @@ impl UniqueKey {
     fn refuse(&self, columns: &[ArrayRef], repeated: &BooleanArray) -> Result<(), TableError> {
         let rows = (0..repeated.len()).filter(|&row| repeated.value(row)).take(SHOWN_MAX);
         let value = |name: &str, column: &ArrayRef, row: usize| {
-            let text = if column.is_null(row) { "null".into() } else { array_value_to_string(column, row).unwrap_or_default() };
+            let text = if column.is_null(row) {
+                "null".into()
+            } else {
+                array_value_to_string(column, row).unwrap_or_default()
+            };
             format!("{name} = {}", shown(&text))
         };
         let key = |row| self.names.iter().zip(columns).map(|(n, c)| value(n, c, row)).collect::<Vec<_>>().join(", ");

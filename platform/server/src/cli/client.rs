@@ -37,7 +37,10 @@ impl Client {
 
     pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request.send().await.with_context(|| {
-            format!("no server answers at {}; start one with `tiegel serve`, or name another with --server", self.server)
+            format!(
+                "no server answers at {}; start one with `tiegel serve`, or name another with --server",
+                self.server
+            )
         })?;
         if response.status().is_success() {
             return Ok(response);
@@ -78,7 +81,11 @@ fn problem(status: StatusCode, body: &str) -> String {
         None => detail.to_owned(),
     };
     for error in problem["errors"].as_array().into_iter().flatten() {
-        text.push_str(&format!("\n  {}: {}", super::output::cell(&error["path"]), super::output::cell(&error["detail"])));
+        text.push_str(&format!(
+            "\n  {}: {}",
+            super::output::cell(&error["path"]),
+            super::output::cell(&error["detail"])
+        ));
     }
     if let (true, Some(trace)) = (status.is_server_error(), problem["trace_id"].as_str()) {
         text.push_str(&format!("\n  trace id {trace}"));

@@ -48,8 +48,16 @@ pub struct Inspect {
 }
 
 pub fn build(args: &Build) -> anyhow::Result<ExitCode> {
-    let out = tiegel_wasm::build::build_plugin(&args.folder, args.out.as_deref())?;
-    println!("{}", out.display());
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => {
+            let folder = args.folder.canonicalize().with_context(|| format!("there is no folder {}", args.folder.display()))?;
+            let name = folder.file_name().unwrap_or_default().to_owned();
+            folder.join(name).with_extension("wasm")
+        }
+    };
+    let component = tiegel_wasm::build::build_plugin(&args.folder, &out)?;
+    println!("{} ({} bytes)", out.display(), component.len());
     Ok(ExitCode::SUCCESS)
 }
 

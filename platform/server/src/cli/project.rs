@@ -77,13 +77,17 @@ fn print_changes(changes: &[Change]) {
         };
         println!("{sign} {word} {}/{}", change.kind, change.name);
         for field in &change.fields {
-            println!("    {field}");
+            println!("    {}: {} -> {}", field.path, value(field.old.as_ref()), value(field.new.as_ref()));
         }
     }
     let same = changes.iter().filter(|c| c.action == ChangeAction::None).count();
     if same > 0 {
         println!("  {same} documents unchanged");
     }
+}
+
+fn value(value: Option<&Value>) -> String {
+    value.map_or("(absent)".to_owned(), Value::to_string)
 }
 
 pub async fn apply(client: &Client, args: &ApplyArgs) -> anyhow::Result<ExitCode> {

@@ -141,10 +141,7 @@ impl ColumnOf<'_> {
         Ok(())
     }
 
-    fn concatenated<T: AsRef<[u8]>>(&self, values: &[T]) -> Result<(OffsetBuffer<i32>, Buffer), CellError>
-    where
-        T: Sized,
-    {
+    fn concatenated<T: AsRef<[u8]>>(&self, values: &[T]) -> Result<(OffsetBuffer<i32>, Buffer), CellError> {
         let total: usize = values.iter().map(|v| v.as_ref().len()).sum();
         if i32::try_from(total).is_err() {
             return Err(self.refused(0, format!("the column has {total} bytes; at most {} fit", i32::MAX)));

@@ -113,7 +113,9 @@ impl Decoder {
             arrays.push(array.map_err(|e| self.row_error(field, rows, e))?);
         }
         if let Some(row) = named.iter().zip(rows).position(|(named, row)| *named < row.len()) {
-            return Err(self.unknown_column(rows, row).unwrap_or_else(|| OpError::internal("a column was counted twice")));
+            return Err(self
+                .unknown_column(rows, row)
+                .unwrap_or_else(|| OpError::internal("a column was counted twice")));
         }
         self.batch(rows.len(), arrays)
     }
@@ -143,7 +145,8 @@ impl Decoder {
         let width = field.width as usize;
         let expected = rows * width;
         if column.values.len() != expected {
-            let message = format!("input '{}' has {} values; its shape needs {expected}", field.name, column.values.len());
+            let message =
+                format!("input '{}' has {} values; its shape needs {expected}", field.name, column.values.len());
             return Err(invalid(message));
         }
         let valid = column.valid.as_deref();
@@ -174,7 +177,8 @@ impl Decoder {
         }
         let widest = self.schema.fields.iter().map(|f| f.width as usize).max().unwrap_or(1);
         if rows * widest > COLUMN_VALUES_MAX {
-            let message = format!("{rows} rows of width {widest} are over {COLUMN_VALUES_MAX} values; send fewer rows at once");
+            let message =
+                format!("{rows} rows of width {widest} are over {COLUMN_VALUES_MAX} values; send fewer rows at once");
             return Err(OpError::Limit(message));
         }
         Ok(())

@@ -35,7 +35,11 @@ struct Row {
 }
 
 fn row() -> impl Strategy<Value = Row> {
-    let bits = prop_oneof![any::<[u64; 3]>(), any::<[f64; 3]>().prop_map(|f| f.map(f64::to_bits)), (0..3_u64).prop_map(|b| [b; 3])];
+    let bits = prop_oneof![
+        any::<[u64; 3]>(),
+        any::<[f64; 3]>().prop_map(|f| f.map(f64::to_bits)),
+        (0..3_u64).prop_map(|b| [b; 3])
+    ];
     (bits, any::<String>(), any::<bool>()).prop_map(|(bits, text, present)| Row { bits, text, present })
 }
 
@@ -56,7 +60,8 @@ fn array(field: &Field, rows: &[Row]) -> ArrayRef {
             }
         };
     };
-    let data: Vec<u8> = rows.iter().flat_map(|r| &r.bits[..wide]).flat_map(|b| b.to_le_bytes()[..bytes].to_vec()).collect();
+    let data: Vec<u8> =
+        rows.iter().flat_map(|r| &r.bits[..wide]).flat_map(|b| b.to_le_bytes()[..bytes].to_vec()).collect();
     let data_type = arrow_field(field).data_type().clone();
     let item = |data_type: DataType, nulls: Option<NullBuffer>| {
         let builder = ArrayData::builder(data_type).len(rows.len() * wide).nulls(nulls);

@@ -174,7 +174,8 @@ pub(super) fn expected(dtype: DType, form: Form) -> String {
         (DType::Date32, Form::Row) => "a date such as \"2013-01-31\", or days since 1970-01-01".into(),
         (DType::Date32, Form::Tensor) => "days since 1970-01-01 as an integer".into(),
         (DType::TimestampUs, Form::Row) => {
-            "an RFC 3339 time with at most 6 decimals such as \"2013-01-31T05:00:00Z\", or microseconds since 1970".into()
+            "an RFC 3339 time with at most 6 decimals such as \"2013-01-31T05:00:00Z\", or microseconds since 1970"
+                .into()
         }
         (DType::TimestampUs, Form::Tensor) => "microseconds since 1970-01-01T00:00:00Z as an integer".into(),
         (DType::Utf8, _) | (DType::Binary, Form::Tensor) => "a string".into(),

@@ -86,8 +86,9 @@ impl Attempt<'_> {
     }
 
     fn spec(&self) -> OpResult<EndpointSpec> {
-        serde_json::from_value(self.resource.spec.clone())
-            .map_err(|e| OpError::internal(format!("the stored document of endpoint '{}' is not readable: {e}", self.resource.name)))
+        serde_json::from_value(self.resource.spec.clone()).map_err(|e| {
+            OpError::internal(format!("the stored document of endpoint '{}' is not readable: {e}", self.resource.name))
+        })
     }
 
     fn served(&self, model: &Name, version: u32) -> Served {
@@ -136,7 +137,10 @@ impl Attempt<'_> {
         match self.prove(&wanted).await {
             Ok((loaded, report)) if report.passed => self.switch(now, &wanted, loaded, report).await,
             Ok((_, report)) => {
-                let why = report.difference.as_ref().map_or_else(|| "the replay did not pass".to_owned(), ToString::to_string);
+                let why = report
+                    .difference
+                    .as_ref()
+                    .map_or_else(|| "the replay did not pass".to_owned(), ToString::to_string);
                 self.refuse(now, &wanted, why, Some(report)).await
             }
             Err(error) if error.is_transient() || matches!(error, OpError::Cancelled) => {

@@ -83,7 +83,8 @@ impl EndpointReconciler {
     /// version is no error: its status says `Refused`, or `Ready` with a message where an older version goes on.
     pub async fn deploy(&self, project: &Name, name: &Name) -> OpResult<EndpointStatusRow> {
         let resource = self.ctx.store.resource(project, Kind::Endpoint, name).await?;
-        let resource = resource.ok_or_else(|| OpError::NotFound(format!("project '{project}' has no endpoint '{name}'")))?;
+        let resource =
+            resource.ok_or_else(|| OpError::NotFound(format!("project '{project}' has no endpoint '{name}'")))?;
         self.settle(&resource).await
     }
 

@@ -83,7 +83,10 @@ async fn a_first_version_that_cannot_be_loaded_is_refused_and_another_document_t
     let status = reconciler.deploy(&world.project, &name("delay")).await.unwrap();
     assert_eq!((status.state, status.live_version), (EndpointState::Refused, None));
     let message = status.message.unwrap();
-    assert_eq!(message, "version 1 of model 'delay' is refused: step 'halved': plugin halve@1.0.0: it does not start. Nothing serves.");
+    assert_eq!(
+        message,
+        "version 1 of model 'delay' is refused: step 'halved': plugin halve@1.0.0: it does not start. Nothing serves."
+    );
     let absent = endpoints.live("delay").err().unwrap();
     assert!(absent.to_string().contains("it does not start"), "{absent}");
 

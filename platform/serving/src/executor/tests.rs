@@ -10,8 +10,11 @@ fn rows(count: usize) -> Input {
     Input::Rows(vec![serde_json::Map::new(); count])
 }
 
+/// Closed at first.
+type Gate = (Mutex<bool>, Condvar);
+
 /// Work that waits until the gate opens, and counts.
-fn gated() -> (Arc<(Mutex<bool>, Condvar)>, Arc<AtomicU32>, Work) {
+fn gated() -> (Arc<Gate>, Arc<AtomicU32>, Work) {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let ran = Arc::new(AtomicU32::new(0));
     let (inner, counted) = (gate.clone(), ran.clone());
@@ -24,7 +27,7 @@ fn gated() -> (Arc<(Mutex<bool>, Condvar)>, Arc<AtomicU32>, Work) {
     (gate, ran, work)
 }
 
-fn open(gate: &(Mutex<bool>, Condvar)) {
+fn open(gate: &Gate) {
     *gate.0.lock().unwrap() = true;
     gate.1.notify_all();
 }

@@ -28,7 +28,8 @@ pub(super) fn first_difference(expected: &RecordBatch, got: &RecordBatch) -> Opt
 /// Whether row i of one batch has the same columns with the same bytes as row j of another.
 pub(super) fn same_row((a, i): (&RecordBatch, usize), (b, j): (&RecordBatch, usize)) -> bool {
     let pairs = a.columns().iter().zip(b.columns());
-    a.num_columns() == b.num_columns() && pairs.into_iter().all(|(a, b)| a.slice(i, 1).to_data() == b.slice(j, 1).to_data())
+    a.num_columns() == b.num_columns()
+        && pairs.into_iter().all(|(a, b)| a.slice(i, 1).to_data() == b.slice(j, 1).to_data())
 }
 
 /// Whether both batches have the column, with the same bytes.

@@ -15,6 +15,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use tiegel_context::{Ctx, OpError, OpResult};
+use tokio_util::sync::CancellationToken;
 
 use crate::decode::{Input, PredictRequest, encode_rows};
 use crate::loaded::LoadedBundle;
@@ -40,11 +41,13 @@ const MODEL_STEP: &str = "model";
 pub async fn replay(ctx: &Ctx, loaded: Arc<LoadedBundle>) -> OpResult<ReplayReport> {
     let seed = seed_of(&loaded);
     let sample = sample::read(ctx, loaded.bundle(), seed).await?;
-    let clock = ctx.clock.clone();
+    let (clock, cancel) = (ctx.clock.clone(), CancellationToken::new());
+    // The thread would go on when nobody waits for it any more, and hold up a shutdown.
+    let _stop = cancel.clone().drop_guard();
     ctx.blocking(move || {
         let started = clock.now_ms();
         let mut in_time = move || clock.now_ms() - started < SINGLES_MS_MAX;
-        Replay::new(&loaded, &sample)?.run(seed, &mut in_time)
+        Replay::new(&loaded, &sample, cancel)?.run(seed, &mut in_time)
     })
     .await?
 }
@@ -63,10 +66,11 @@ struct Replay<'a> {
     texts: Vec<String>,
     /// The model's predictions over the stored features.
     offline: Vec<f64>,
+    cancel: CancellationToken,
 }
 
 impl<'a> Replay<'a> {
-    fn new(loaded: &'a LoadedBundle, sample: &'a Sample) -> OpResult<Self> {
+    fn new(loaded: &'a LoadedBundle, sample: &'a Sample, cancel: CancellationToken) -> OpResult<Self> {
         let rows = encode_rows(&sample.raw)?;
         let texts = rows.iter().map(serde_json::to_string).collect::<Result<_, _>>();
         let texts = texts.map_err(|e| OpError::internal(format!("cannot write a row as JSON: {e}")))?;
@@ -75,7 +79,7 @@ impl<'a> Replay<'a> {
             let rows = OFFLINE_ROWS.min(sample.rows.len() - start);
             offline.extend(loaded.predict(&sample.features.slice(start, rows))?);
         }
-        Ok(Self { loaded, sample, texts, offline })
+        Ok(Self { loaded, sample, texts, offline, cancel })
     }
 
     fn run(&self, seed: u64, in_time: &mut dyn FnMut() -> bool) -> OpResult<ReplayReport> {
@@ -83,35 +87,55 @@ impl<'a> Replay<'a> {
         let mut order: Vec<u32> = (0..self.sample.rows.len() as u32).collect();
         order.shuffle(&mut rng);
         let mut report = ReplayReport::of_rows(order.len() as u64);
-        let mut rest = order.as_slice();
+        let span = tracing::info_span!("replay.batches", rows = order.len());
+        let same = span.in_scope(|| quietly(|| self.run_batches(&order, &mut rng, &mut report)))?;
+        let span = tracing::info_span!("replay.singles", rows = order.len());
+        report.passed = same && span.in_scope(|| quietly(|| self.run_singles(&order, in_time, &mut report)))?;
+        Ok(report)
+    }
+
+    fn run_batches(&self, order: &[u32], rng: &mut ChaCha20Rng, report: &mut ReplayReport) -> OpResult<bool> {
+        let mut rest = order;
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(rng.random_range(1..=BATCH_ROWS_MAX).min(rest.len()));
             rest = after;
             report.batches += 1;
-            if !self.add(batch, Mode::Batch(batch.len() as u32), &mut report)? {
-                return Ok(report);
+            if !self.add(batch, Mode::Batch(batch.len() as u32), report)? {
+                return Ok(false);
             }
         }
-        for row in &order {
+        Ok(true)
+    }
+
+    fn run_singles(
+        &self,
+        order: &[u32],
+        in_time: &mut dyn FnMut() -> bool,
+        report: &mut ReplayReport,
+    ) -> OpResult<bool> {
+        for row in order {
             if !in_time() {
                 break;
             }
             report.single_rows += 1;
-            if !self.add(std::slice::from_ref(row), Mode::Single, &mut report)? {
-                return Ok(report);
+            if !self.add(std::slice::from_ref(row), Mode::Single, report)? {
+                return Ok(false);
             }
         }
-        report.passed = true;
-        Ok(report)
+        Ok(true)
     }
 
     /// Whether the rows gave what is stored.
     fn add(&self, rows: &[u32], mode: Mode, report: &mut ReplayReport) -> OpResult<bool> {
+        if self.cancel.is_cancelled() {
+            return Err(OpError::Cancelled);
+        }
         // A deadline can be missed once on a busy machine, so a call that fails is made a second time.
         let outcome = self.check(rows, mode).or_else(|_| self.check(rows, mode));
         let difference = match outcome {
             Ok(Outcome::Same { max_difference }) => {
-                report.max_prediction_difference = report.max_prediction_difference.max(max_difference);
+                let most = report.max_prediction_difference.unwrap_or(0.0).max(max_difference);
+                report.max_prediction_difference = Some(most);
                 return Ok(true);
             }
             Ok(Outcome::Differs(difference)) => difference,
@@ -126,8 +150,8 @@ impl<'a> Replay<'a> {
     fn check(&self, rows: &[u32], mode: Mode) -> OpResult<Outcome> {
         let texts: Vec<&str> = rows.iter().map(|&row| self.texts[row as usize].as_str()).collect();
         let body = format!("{{\"rows\":[{}]}}", texts.join(","));
-        let request: PredictRequest =
-            serde_json::from_str(&body).map_err(|e| OpError::internal(format!("a written row is not readable: {e}")))?;
+        let request: PredictRequest = serde_json::from_str(&body)
+            .map_err(|e| OpError::internal(format!("a written row is not readable: {e}")))?;
         let indices = UInt32Array::from(rows.to_vec());
         let (raw, stored) = (take(&self.sample.raw, &indices)?, take(&self.sample.features, &indices)?);
 
@@ -242,6 +266,11 @@ struct Place {
     /// In the sample.
     row: u32,
     mode: Mode,
+}
+
+/// Without spans: a replay makes more plugin calls than a trace should hold.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), work)
 }
 
 fn take(batch: &RecordBatch, indices: &UInt32Array) -> OpResult<RecordBatch> {

@@ -12,13 +12,13 @@ pub struct ReplayReport {
     pub batches: u64,
     pub passed: bool,
     pub difference: Option<Difference>,
-    /// The largest |online - offline| of the predictions that were compared.
-    pub max_prediction_difference: f64,
+    /// The largest |online - offline| of the predictions that were compared; none where it did not come to that.
+    pub max_prediction_difference: Option<f64>,
 }
 
 impl ReplayReport {
     pub(super) fn of_rows(rows: u64) -> Self {
-        Self { rows, single_rows: 0, batches: 0, passed: false, difference: None, max_prediction_difference: 0.0 }
+        Self { rows, single_rows: 0, batches: 0, passed: false, difference: None, max_prediction_difference: None }
     }
 }
 
@@ -44,7 +44,10 @@ impl fmt::Display for Difference {
         if column.is_empty() {
             return write!(f, "step '{step}' fails for stored row {row} (sent as {mode}): {got}");
         }
-        write!(f, "step '{step}' gives {got} for column '{column}' of stored row {row} (sent as {mode}), where training saw {expected}")
+        write!(
+            f,
+            "step '{step}' gives {got} for column '{column}' of stored row {row} (sent as {mode}), where training saw {expected}"
+        )
     }
 }
 

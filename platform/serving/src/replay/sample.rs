@@ -24,7 +24,10 @@ pub(crate) struct Sample {
 pub(super) async fn read(ctx: &Ctx, bundle: &Bundle, seed: u64) -> OpResult<Sample> {
     let (raw, features) = (&bundle.replay.raw, &bundle.replay.features);
     if raw.rows != features.rows {
-        let message = format!("the stored tables for the replay have {} raw and {} feature rows; train the model again", raw.rows, features.rows);
+        let message = format!(
+            "the stored tables for the replay have {} raw and {} feature rows; train the model again",
+            raw.rows, features.rows
+        );
         return Err(OpError::invalid("replay_tables", message));
     }
     let windows = windows(raw.rows as usize, seed);
@@ -66,14 +69,16 @@ async fn read_windows(
         let read: Vec<RecordBatch> = ctx.tables.scan(table, options).try_collect().await?;
         let rows: usize = read.iter().map(RecordBatch::num_rows).sum();
         if rows != window.len() {
-            let message = format!("rows {} to {} of a stored table were asked for, {rows} came", window.start, window.end);
+            let message =
+                format!("rows {} to {} of a stored table were asked for, {rows} came", window.start, window.end);
             return Err(OpError::internal(message));
         }
         for batch in read {
             batches.push(arranged(&batch, columns)?);
         }
     }
-    concat_batches(&arrow_schema(columns), &batches).map_err(|e| OpError::internal(format!("cannot join stored rows: {e}")))
+    concat_batches(&arrow_schema(columns), &batches)
+        .map_err(|e| OpError::internal(format!("cannot join stored rows: {e}")))
 }
 
 /// The columns by name, in the order wanted.

@@ -23,7 +23,8 @@ fn features_schema() -> Schema {
 }
 
 fn raw() -> RecordBatch {
-    let number = |scale: f64| (0..ROWS).map(move |i| (i % 7 != 0).then_some(i as f64 * scale)).collect::<Float64Array>();
+    let number =
+        |scale: f64| (0..ROWS).map(move |i| (i % 7 != 0).then_some(i as f64 * scale)).collect::<Float64Array>();
     let carriers = StringArray::from_iter_values((0..ROWS).map(|i| format!("carrier {}", i % 5)));
     let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(number(0.1)), Arc::new(number(1.7)), Arc::new(carriers)];
     RecordBatch::try_new(arrow_schema(&raw_schema()), columns).unwrap()
@@ -61,7 +62,7 @@ fn stored() -> Sample {
 }
 
 fn replayed(loaded: &LoadedBundle) -> ReplayReport {
-    Replay::new(loaded, &stored()).unwrap().run(7, &mut || true).unwrap()
+    Replay::new(loaded, &stored(), CancellationToken::new()).unwrap().run(7, &mut || true).unwrap()
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn the_same_transforms_pass_in_batches_and_singly() {
     assert!(report.passed && report.difference.is_none(), "{report:?}");
     assert_eq!((report.rows, report.single_rows), (ROWS as u64, ROWS as u64));
     assert!(report.batches >= 2, "{report:?}");
-    assert_eq!(report.max_prediction_difference, 0.0);
+    assert_eq!(report.max_prediction_difference, Some(0.0));
 }
 
 #[test]
@@ -81,9 +82,18 @@ fn singles_stop_when_their_time_is_over_and_the_report_says_how_many_there_were(
         left >= 0
     };
     let loaded = loaded(runners(|v, _| v * 2.0, steady_clock()));
-    let report = Replay::new(&loaded, &stored()).unwrap().run(7, &mut in_time).unwrap();
+    let report = Replay::new(&loaded, &stored(), CancellationToken::new()).unwrap().run(7, &mut in_time).unwrap();
     assert!(report.passed);
     assert_eq!((report.rows, report.single_rows), (ROWS as u64, 10));
+}
+
+#[test]
+fn a_replay_that_nobody_waits_for_stops() {
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let loaded = loaded(runners(|v, _| v * 2.0, steady_clock()));
+    let stopped = Replay::new(&loaded, &stored(), cancel).unwrap().run(7, &mut || true);
+    assert!(matches!(stopped, Err(OpError::Cancelled)), "{stopped:?}");
 }
 
 #[test]
@@ -92,7 +102,10 @@ fn a_plugin_that_answers_otherwise_for_one_row_is_found_with_step_row_and_column
     let report = replayed(&loaded(runners(|v, _| v * 2.0, uneven)));
     let difference = report.difference.unwrap();
     assert!(!report.passed);
-    assert_eq!((difference.step.as_str(), difference.column.as_str(), difference.mode), ("calendar", "clock", Mode::Single));
+    assert_eq!(
+        (difference.step.as_str(), difference.column.as_str(), difference.mode),
+        ("calendar", "clock", Mode::Single)
+    );
     let row = (difference.row - 1_000) as f64;
     assert_eq!(difference.expected, serde_json::json!(row * 1.7 / 24.0).to_string());
     assert_eq!(difference.got, serde_json::json!(row * 1.7 / 24.0 + 1e-9).to_string());
@@ -141,7 +154,7 @@ fn a_plugin_that_refuses_a_row_is_found_with_that_row() {
             None => transformer.transform(rows),
         }
     };
-    let clock = Arc::new(ClosureTransformer { output, preferred_rows: 0, run: Box::new(run) });
+    let clock = Arc::new(ClosureTransformer { output, run: Box::new(run) });
     let clock = Runner::Wasm { transformer: clock, reads, keep: vec![] };
     let difference = replayed(&loaded(runners(|v, _| v * 2.0, clock))).difference.unwrap();
     assert_eq!((difference.step.as_str(), difference.row, difference.mode), ("calendar", 1_600, Mode::Single));

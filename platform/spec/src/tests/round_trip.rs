@@ -18,6 +18,7 @@ fn an_exported_project_reads_back_to_the_same_documents() {
     let again = parse_text(&text).unwrap_or_else(|errors| panic!("{}\n{text}", lines(&errors)));
     assert_eq!(without_places(&again.documents), without_places(&project.documents), "{text}");
     assert_eq!(export(&again.documents), text);
+    assert!(!text.contains(": null"), "{text}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
 use tiegel_types::{JobId, JobState, StepState};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::testing::store_tests;
+use crate::testing::{databases, store_tests};
 use crate::{JobRow, NewJob, NewStep, Store, StoreError};
 
 const LEASE_MS: i64 = 1_000;
@@ -25,6 +26,14 @@ async fn queue(store: &Store, n: u128, priority: i64) -> JobId {
 
 async fn claim(store: &Store, owner: &str, now_ms: i64) -> Option<JobRow> {
     store.claim(owner, now_ms, LEASE_MS).await.unwrap()
+}
+
+async fn claim_all(store: Store, worker: u32) -> Vec<JobId> {
+    let mut claimed = Vec::new();
+    while let Some(job) = claim(&store, &format!("worker-{worker}"), 100).await {
+        claimed.push(job.id);
+    }
+    claimed
 }
 
 async fn state(store: &Store, id: JobId) -> JobState {
@@ -52,22 +61,8 @@ store_tests! {
         for n in 0..40 {
             queue(&store, n, 0).await;
         }
-        let workers: Vec<_> = (0..8)
-            .map(|worker| {
-                let store = store.clone();
-                tokio::spawn(async move {
-                    let mut claimed = Vec::new();
-                    while let Some(job) = claim(&store, &format!("worker-{worker}"), 100).await {
-                        claimed.push(job.id);
-                    }
-                    claimed
-                })
-            })
-            .collect();
-        let mut claimed = Vec::new();
-        for worker in workers {
-            claimed.extend(worker.await.unwrap());
-        }
+        let workers: JoinSet<_> = (0..8).map(|worker| claim_all(store.clone(), worker)).collect();
+        let claimed = workers.join_all().await.concat();
         assert_eq!(claimed.len(), 40);
         assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>().len(), 40);
     }
@@ -152,5 +147,24 @@ store_tests! {
             created_ms: 1,
         };
         assert_eq!(store.enqueue(new).await.unwrap_err().to_string(), "project 'nope' does not exist");
+    }
+}
+
+/// As two server processes do: each opens the database for itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_opened_twice_never_hand_out_the_same_job() {
+    for database in databases().await {
+        for n in 0..40 {
+            queue(&database.store, n, 0).await;
+        }
+        let other = Store::open(&database.url).await.unwrap();
+        let workers: JoinSet<_> = [database.store.clone(), other.clone(), database.store.clone(), other]
+            .into_iter()
+            .zip(0..)
+            .map(|(store, worker)| claim_all(store, worker))
+            .collect();
+        let claimed = workers.join_all().await.concat();
+        assert_eq!(claimed.len(), 40);
+        assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>().len(), 40);
     }
 }

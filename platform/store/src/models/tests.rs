@@ -1,5 +1,6 @@
 use serde_json::json;
 use tiegel_types::{Digest, Metrics, Name};
+use tokio::task::JoinSet;
 
 use crate::testing::store_tests;
 use crate::{NewModelVersion, Store, StoreError};
@@ -55,19 +56,16 @@ store_tests! {
 
     async fn versions_registered_at_once_get_distinct_numbers(store) {
         store.ensure_project(&name("flights"), 1).await.unwrap();
-        let registering: Vec<_> = (0..12)
+        let registering: JoinSet<_> = (0..12)
             .map(|n| {
                 let store = store.clone();
-                tokio::spawn(async move {
+                async move {
                     let new = version(&format!("bundle {}", n % 6), Some("champion"));
                     store.register_version(new, 2).await.unwrap().version
-                })
+                }
             })
             .collect();
-        let mut versions = Vec::new();
-        for task in registering {
-            versions.push(task.await.unwrap());
-        }
+        let mut versions = registering.join_all().await;
         versions.sort();
         assert_eq!(versions, [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]);
         let registered = moves(&store).await.iter().filter(|row| row.starts_with("version.register")).count();

@@ -1,1 +1,13 @@
-fn main(){}
+//! The host with real components. They come from `plugins/build.sh`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod binding;
+mod boundary;
+mod cache;
+mod fitting;
+mod hostile;
+mod log;
+mod ordered;
+mod pool;
+mod refusal;

@@ -32,9 +32,19 @@ pub fn check(file: &TextFile) -> Vec<Finding> {
     if file.extension() == "rs" {
         findings.extend(rust_marks(file));
         findings.extend(environment(file));
-        findings.extend(purpose(file));
     }
     findings
+}
+
+/// Each crate says at the top of its root what it is for.
+pub fn check_purposes(files: &[TextFile]) -> Vec<Finding> {
+    let has_library = |main: &TextFile| files.iter().any(|f| f.path == main.path.with_file_name("lib.rs"));
+    let is_root =
+        |f: &&TextFile| f.path.ends_with("src/lib.rs") || (f.path.ends_with("src/main.rs") && !has_library(f));
+    let silent = files.iter().filter(is_root).filter(|f| !f.text.starts_with("//!"));
+    silent
+        .map(|f| f.finding(1, "crate-purpose", "open with `//!`: what the crate is for, and its invariants"))
+        .collect()
 }
 
 fn length(file: &TextFile) -> Option<Finding> {
@@ -107,13 +117,6 @@ fn environment(file: &TextFile) -> Vec<Finding> {
         .collect()
 }
 
-fn purpose(file: &TextFile) -> Option<Finding> {
-    let is_crate_root = file.path.ends_with("src/lib.rs") || file.path.ends_with("src/main.rs");
-    let says = file.text.starts_with("//!");
-    (is_crate_root && !says)
-        .then(|| file.finding(1, "crate-purpose", "open with `//!`: what the crate is for, and its invariants"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::text_file;
@@ -169,7 +172,10 @@ mod tests {
 
     #[test]
     fn a_crate_root_without_a_purpose_is_refused() {
-        assert_eq!(rules("platform/x/src/lib.rs", "mod a;\n"), [(1, "crate-purpose")]);
-        assert_eq!(rules("platform/x/src/lib.rs", "//! Says why.\n"), []);
+        let file = |name: &str, text| text_file(&format!("platform/x/src/{name}.rs"), text);
+        let silent = |files: &[TextFile]| check_purposes(files).len();
+        assert_eq!(silent(&[file("lib", "mod a;\n"), file("main", "fn main() {}\n"), file("a", "")]), 1);
+        assert_eq!(silent(&[file("main", "fn main() {}\n")]), 1);
+        assert_eq!(silent(&[file("lib", "//! Says why.\n")]), 0);
     }
 }

@@ -52,6 +52,7 @@ impl World {
             plugins: Arc::new(Halving { loads: loads.clone() }),
             models: Arc::new(Summing),
             metrics: Arc::default(),
+            plugin_limits: PluginLimits::default(),
             wake: Wake::new(),
             rng: std::sync::Mutex::new(ChaCha20Rng::seed_from_u64(1)),
         });
@@ -68,12 +69,12 @@ impl World {
 
     pub async fn declare(&self, endpoint: &str, spec: Value) {
         let digest = Digest::of_json(&spec);
-        let change = ResourceChange::Upsert { kind: Kind::Endpoint, name: name(endpoint), spec, digest };
+        let change = ResourceChange { kind: Kind::Endpoint, name: name(endpoint), spec: Some((spec, digest)) };
         self.ctx.store.apply_resources(&self.project, &[change], None, "test", 0).await.unwrap();
     }
 
     pub async fn undeclare(&self, endpoint: &str) {
-        let change = ResourceChange::Delete { kind: Kind::Endpoint, name: name(endpoint) };
+        let change = ResourceChange { kind: Kind::Endpoint, name: name(endpoint), spec: None };
         self.ctx.store.apply_resources(&self.project, &[change], None, "test", 0).await.unwrap();
     }
 
@@ -208,7 +209,13 @@ impl TableEngine for StoredRows {
         no()
     }
 
-    async fn transform(&self, _: TransformStep, _: &Table, _: PathBuf, _: CancellationToken) -> Result<Written, TableError> {
+    async fn transform(
+        &self,
+        _: TransformStep,
+        _: &Table,
+        _: PathBuf,
+        _: CancellationToken,
+    ) -> Result<Written, TableError> {
         no()
     }
 
@@ -226,6 +233,10 @@ impl TableEngine for StoredRows {
 
     async fn projector(&self, _: &SqlStep, _: &Schema) -> Result<Arc<dyn Projector>, TableError> {
         no()
+    }
+
+    fn encode(&self, _: &Schema, _: BatchStream, _: RowsFormat) -> EncodedStream {
+        futures::stream::once(async { no() }).boxed()
     }
 
     async fn query(&self, _: QueryRequest) -> Result<(Schema, BatchStream), TableError> {

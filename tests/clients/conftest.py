@@ -1,0 +1,108 @@
+"""A real server with a served model, for other people's clients."""
+
+import json
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+START_SECONDS_MAX = 60
+
+PROJECT = """apiVersion: tiegel/v1
+kind: Dataset
+metadata: {name: houses}
+spec: {source: {path: houses.csv}, tests: [{unique: [id]}]}
+---
+kind: Pipeline
+metadata: {name: rooms}
+spec:
+  steps:
+    priced:
+      sql: select id, rooms, area, 3.0 * rooms + 0.5 * area as price from houses
+      key: [id]
+  split: {step: priced, byFraction: {key: [id], seed: 3, validation: 0.2, test: 0.2}}
+---
+kind: Training
+metadata: {name: price}
+spec:
+  pipeline: rooms
+  task: regression
+  target: price
+  exclude: [id]
+  model: {family: linear}
+  train: {epochsMax: 60, batchRows: 64, seed: 1, optimizer: {learningRate: 0.05, schedule: constant}}
+  register: {model: price, alias: champion}
+---
+kind: Endpoint
+metadata: {name: price}
+spec: {model: price, alias: champion}
+"""
+
+
+def binary() -> pathlib.Path:
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    path = pathlib.Path(os.environ.get("TEST_BIN", target / "debug" / "tiegel"))
+    assert path.exists(), f"{path} is missing: run cargo build -p tiegel-server"
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_ready(url: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(f"{url}/health/ready", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the server is not ready")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    numbers = random.Random(5)
+    rows = [f"{i},{numbers.randint(1, 6)}.0,{numbers.uniform(0.5, 4.0):.3f}" for i in range(600)]
+    (folder / "houses.csv").write_text("id,rooms,area\n" + "\n".join(rows) + "\n")
+    (folder / "tiegel.yaml").write_text(PROJECT)
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [binary(), "serve", "--listen", url.removeprefix("http://"), "--data-dir", str(folder / "data")]
+    with open(folder / "log", "w") as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            wait_ready(url, process)
+            for args in (["apply", "-f", str(folder)], ["run", "endpoint/price", "--wait"]):
+                subprocess.run([binary(), "--server", url, *args], check=True)
+            yield url
+            process.terminate()
+            assert process.wait(timeout=30) == 0, (folder / "log").read_text()
+        finally:
+            process.kill()
+
+
+@pytest.fixture()
+def predict(server):
+    """Predictions of the native route."""
+
+    def call(rows):
+        request = urllib.request.Request(
+            f"{server}/api/v1/endpoints/price/predict",
+            data=json.dumps({"rows": rows}).encode(),
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)["predictions"]
+
+    return call
