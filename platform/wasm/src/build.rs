@@ -22,8 +22,8 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
-/// The features that every guest is built with: the host runs SIMD, and the SDK's kernels need it.
-const RUSTFLAGS: &str = "-Ctarget-feature=+simd128";
+/// The host runs SIMD, and the SDK's kernels need it.
+const TARGET_FEATURES: &str = "-Ctarget-feature=+simd128";
 
 /// Settings of the release profile, whatever the project says: a guest cannot unwind, and small code starts fast.
 const PROFILE: [&str; 5] = ["opt-level=3", "lto=\"fat\"", "codegen-units=1", "panic=\"abort\"", "strip=\"debuginfo\""];
@@ -121,12 +121,33 @@ fn compile(toolchain: &Toolchain, manifest: &Path) -> Result<PathBuf, BuildError
     for setting in PROFILE {
         cargo.arg("--config").arg(format!("profile.release.{setting}"));
     }
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", RUSTFLAGS);
+    // Cargo cuts this variable at the unit separator, so that folders may have spaces in their names.
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(toolchain, manifest).join("\u{1f}"));
     let built = cargo.stderr(Stdio::inherit()).output().map_err(io_error("starting cargo"))?;
     if !built.status.success() {
         return Err(BuildError::Cargo);
     }
     module_of(&built.stdout, manifest).ok_or(BuildError::NoModule)
+}
+
+/// Flags of every crate of the guest. Panic messages carry source paths: without those of this machine, other machines
+/// build the same messages.
+fn rustflags(toolchain: &Toolchain, manifest: &Path) -> Vec<String> {
+    let mut flags = vec![TARGET_FEATURES.to_owned()];
+    let mut remap = |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));
+    if let Some(home) = std::env::home_dir() {
+        remap(&home.join(".cargo/registry/src"), "registry");
+    }
+    let mut locate = toolchain.cargo();
+    locate.args(["locate-project", "--workspace", "--message-format", "plain", "--manifest-path"]).arg(manifest);
+    if let Ok(located) = locate.output() {
+        let workspace = PathBuf::from(String::from_utf8_lossy(&located.stdout).trim());
+        // Beside the workspace lie the path dependencies that it has outside.
+        if let Some(beside) = workspace.parent().and_then(Path::parent).filter(|path| path.parent().is_some()) {
+            remap(beside, ".");
+        }
+    }
+    flags
 }
 
 /// The module that cargo's messages name for this project.
