@@ -40,6 +40,7 @@ async fn a_job_that_is_killed_at_any_moment_ends_with_the_same_bytes() {
     let whole = started.elapsed();
     undisturbed.finish().await;
 
+    #[expect(clippy::disallowed_methods, reason = "the one knob of the long run")]
     let kills: usize = std::env::var("TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let mut killed = 0;
     let mut seed = 11_u64;

@@ -1,5 +1,7 @@
 //! The platform through its public doors: HTTP and the command line of the real binary.
 
+#![expect(clippy::unwrap_used, reason = "in a test an absent value is a failure")]
+
 mod datasets;
 mod errors;
 mod guests;

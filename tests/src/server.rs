@@ -72,7 +72,7 @@ impl TestServer {
     pub async fn start_with(options: Options) -> Self {
         let folder = tempfile::Builder::new().prefix("tiegel-test-").tempdir().expect("a temporary folder");
         let mut server =
-            Self { child: None, url: String::new(), http: reqwest::Client::new(), options, folder, port: free_port() };
+            Self { child: None, url: String::new(), http: client(), options, folder, port: free_port() };
         server.spawn().await;
         server
     }
@@ -262,10 +262,21 @@ impl Drop for TestServer {
             drop(child.kill());
             drop(child.wait());
             if std::thread::panicking() {
-                eprintln!("the server's log ends with:\n{}", self.log_tail());
+                show_log(&self.log_tail());
             }
         }
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a failed test shows what the server said")]
+fn show_log(tail: &str) {
+    eprintln!("the server's log ends with:\n{tail}");
+}
+
+/// A debug build under load may take its time, but not forever.
+fn client() -> reqwest::Client {
+    let timeout = Duration::from_secs(JOB_SECONDS_MAX);
+    reqwest::Client::builder().timeout(timeout).build().expect("a client without options can be built")
 }
 
 /// A port that was free a moment ago; the same one serves after a restart.

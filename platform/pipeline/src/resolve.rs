@@ -43,7 +43,7 @@ impl InputRef {
 #[derive(Clone, Debug)]
 pub enum StepCode {
     Sql(SqlStep),
-    Wasm(WasmCode),
+    Wasm(Box<WasmCode>),
 }
 
 #[derive(Clone, Debug)]
@@ -170,7 +170,7 @@ async fn resolve_code(
             return Err(OpError::invalid("plugin_does_not_fit", message));
         }
     };
-    Ok(StepCode::Wasm(WasmCode {
+    Ok(StepCode::Wasm(Box::new(WasmCode {
         image,
         descriptor,
         config: step.config.clone().unwrap_or_else(|| serde_json::json!({})),
@@ -178,7 +178,7 @@ async fn resolve_code(
         keep: step.keep.clone(),
         ordering: step.ordering.clone(),
         fit,
-    }))
+    })))
 }
 
 /// Finds a plugin by `name`, `name@version` or `name@sha256:…`.

@@ -42,7 +42,8 @@ pub fn step_inputs(ctx: &Ctx, step: &PlannedStep, tables: &StepTables) -> OpResu
         StepCode::Sql(SqlStep { sql, key }) => {
             inputs.add("sql", normalised(sql)).add("key", json!(key));
         }
-        StepCode::Wasm(WasmCode { image, descriptor: _, config, columns, keep, ordering, fit }) => {
+        StepCode::Wasm(code) => {
+            let WasmCode { image, descriptor: _, config, columns, keep, ordering, fit } = code.as_ref();
             inputs.add("plugin", format!("{} ({})", image.digest, image.label));
             inputs.add("config", config.clone()).add("columns", json!(columns)).add("keep", json!(keep));
             inputs.add("ordering", json!(ordering));

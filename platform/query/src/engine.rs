@@ -124,7 +124,16 @@ impl TableEngine for QueryEngine {
         let inner = self.inner();
         let job = SqlJob { step: step.clone(), inputs: inputs.clone(), threads: inner.partitions };
         let scratch = inner.scratch(scratch);
-        let work = async move { measured(sql::run(&inner.sessions, &job, scratch, &cancel)).await };
+        let work = async move {
+            let run = async {
+                let in_order = sql::run_in_order(&inner.sessions, &job, &inner.blobs, scratch.clone(), &cancel).await?;
+                match in_order {
+                    Some(written) => Ok(written),
+                    None => sql::run(&inner.sessions, &job, scratch, &cancel).await,
+                }
+            };
+            measured(run).await
+        };
         self.threads.run(work.instrument(info_span!("query.sql", rows = Empty, bytes = Empty))).await
     }
 

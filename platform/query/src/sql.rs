@@ -7,11 +7,13 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
-use tiegel_engine::{Projector, SqlAnalysis, SqlStep, TableError, Written};
-use tiegel_types::{Schema, Table};
+use object_store::ObjectStore;
+use tiegel_engine::{Projector, ScanOptions, SqlAnalysis, SqlStep, TableError, Written};
+use tiegel_types::{Schema, Table, limits};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{from_datafusion, internal, invalid};
+use crate::scan::scan;
 use crate::session::Sessions;
 use crate::write::{Scratch, Sink, TableWriter, UniqueKey};
 
@@ -76,6 +78,31 @@ pub(crate) struct SqlJob {
     pub inputs: BTreeMap<String, Table>,
     /// Threads that may share the work where their number cannot be seen in the result.
     pub threads: usize,
+}
+
+/// Runs a row-wise step that declares no key: row i of its output comes from row i of its input, by the very evaluator that
+/// endpoints run, so that stored rows and served rows can be compared one by one. None for every other step.
+pub(crate) async fn run_in_order(
+    sessions: &Sessions,
+    job: &SqlJob,
+    blobs: &Arc<dyn ObjectStore>,
+    scratch: Scratch,
+    cancel: &CancellationToken,
+) -> Result<Option<Written>, TableError> {
+    let Some(input) = job.inputs.values().next().filter(|_| job.step.key.is_empty() && job.inputs.len() == 1) else {
+        return Ok(None);
+    };
+    let inputs = job.inputs.iter().map(|(name, table)| (name.clone(), table.schema.clone())).collect();
+    let analysis = analyze(sessions, &job.step, &inputs).await?;
+    if !analysis.row_wise || analysis.tables.len() != 1 {
+        return Ok(None);
+    }
+    let projector = projector(sessions, &job.step, &input.schema).await?;
+    let options = ScanOptions { batch_rows: limits::ROW_GROUP_ROWS, ..ScanOptions::default() };
+    let rows = scan(Arc::clone(blobs), input.clone(), options).await?;
+    let projected = rows.map(move |batch| projector.project(&batch?)).boxed();
+    let writer = TableWriter::new(analysis.output, scratch)?;
+    Ok(Some(Sink::start(writer, None).write(projected, cancel).await?))
 }
 
 /// Runs a step into sorted Parquet files.

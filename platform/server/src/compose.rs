@@ -62,7 +62,7 @@ fn threads(config: &Config) -> usize {
 fn database_url(config: &Config, data_dir: &Path) -> String {
     match &config.database_url {
         Some(url) => url.expose().to_owned(),
-        None => format!("sqlite://{}", data_dir.join("tiegel.db").display()),
+        None => tiegel_store::sqlite_url(&data_dir.join("tiegel.db")),
     }
 }
 
@@ -70,8 +70,10 @@ fn open_blobs(config: &Config, data_dir: &Path) -> anyhow::Result<Blobs> {
     let place = config.blobs_url.clone().unwrap_or_else(|| data_dir.join("blobs").display().to_string());
     let options = config.blob_options.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())).collect();
     let blobs = Blobs::open(&place, options).with_context(|| format!("cannot open the blob store {place}"))?;
-    // What an interrupted write left.
-    blobs.clear_scratch().context("cannot clear the scratch folder")?;
+    // What an interrupted write left. Elsewhere another node may be writing; here the lock says that nobody is.
+    if config.blobs_url.is_none() {
+        blobs.clear_scratch().context("cannot clear the scratch folder")?;
+    }
     Ok(blobs)
 }
 

@@ -1,8 +1,8 @@
 //! Builds a Rust plugin: a cargo project becomes a component.
 //!
-//! Where the active toolchain has the `wasm32-unknown-unknown` target, cargo builds with it. Where rustup cannot fetch
-//! it, Debian's `rustc-web` builds the standard library from source as well; its linker is the one of rustup's
-//! toolchain.
+//! Where the active toolchain has the `wasm32-unknown-unknown` target, cargo builds with it. Else Debian's `rustc-web`,
+//! where it is installed, builds the standard library from source as well, with the linker of rustup's toolchain. Else
+//! rustup is asked to fetch the target.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -85,14 +85,12 @@ impl Toolchain {
         if has_target() {
             return Ok(Self::Ready);
         }
-        if rustup_adds_target() && has_target() {
-            return Ok(Self::Ready);
-        }
+        // Whoever installed Debian's packages has no use for rustup's attempt, which costs seconds without a network.
         let complete = [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_STD].iter().all(|path| Path::new(path).exists());
-        match linker() {
-            Some(linker) if complete => Ok(Self::Debian { linker }),
-            _ => Err(BuildError::NoToolchain),
+        if let (true, Some(linker)) = (complete, linker()) {
+            return Ok(Self::Debian { linker });
         }
+        if rustup_adds_target() && has_target() { Ok(Self::Ready) } else { Err(BuildError::NoToolchain) }
     }
 
     fn cargo(&self) -> Command {

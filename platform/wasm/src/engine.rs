@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tiegel_types::limits;
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
 
-/// Milliseconds between two looks at the clock while guests run: how far past its deadline a call may go, and one more.
+/// Milliseconds between two looks at the clock while guests run: how far past its deadline a call may go.
 const TICK_MS: u64 = 5;
 
 /// Bytes of stack that a guest's calls may take.
@@ -94,10 +94,10 @@ fn pool(instances_max: usize) -> PoolingAllocationConfig {
     pool
 }
 
-/// The ticks after which a call of this length is over. The first tick may come at once, so one is added.
-pub fn deadline_ticks(call: Duration) -> u64 {
-    let millis = u64::try_from(call.as_millis()).unwrap_or(u64::MAX / 2);
-    millis.div_ceil(TICK_MS) + 1
+/// The ticks after which to look at the clock, when this much time is left.
+pub fn ticks(left: Duration) -> u64 {
+    let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX / 2);
+    millis.div_ceil(TICK_MS).max(1)
 }
 
 /// A thread that advances the engine's epoch, on which the deadlines of guest calls rest. Dropping it ends the thread.
@@ -119,7 +119,8 @@ fn tick(engine: &EngineWeak, stopped: &mpsc::Receiver<()>) {
     let mut ticks = 0;
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(TICK_MS)) {
         let Some(engine) = engine.upgrade() else { return };
-        // A busy machine wakes this thread late: catching up keeps deadlines in wall time.
+        // A busy machine wakes this thread late: catching up keeps deadlines in wall time. A call that began meanwhile
+        // sees the ticks it missed, looks at the clock and goes on.
         let due = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) / TICK_MS;
         (ticks..due).for_each(|_| engine.increment_epoch());
         ticks = due;
@@ -131,9 +132,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_is_never_shorter_than_asked() {
-        assert_eq!(deadline_ticks(Duration::from_millis(1)), 2);
-        assert_eq!(deadline_ticks(Duration::from_millis(500)), 101);
+    fn there_is_always_a_next_look_at_the_clock() {
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(Duration::from_millis(6)), 2);
+        assert_eq!(ticks(Duration::from_millis(500)), 100);
     }
 
     #[test]

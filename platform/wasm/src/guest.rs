@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use rand::RngCore;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +20,8 @@ pub struct Guest {
     pub output_bytes_max: usize,
     /// Whether the call that runs may draw random numbers.
     pub may_draw: bool,
+    /// When the call that runs is over.
+    pub deadline: Instant,
     rng: ChaCha8Rng,
     log_lines: usize,
     last_error: Option<String>,
@@ -35,6 +39,7 @@ impl Guest {
             budget,
             output_bytes_max,
             may_draw: true,
+            deadline: Instant::now(),
             rng: ChaCha8Rng::from_seed(seed),
             log_lines: 0,
             last_error: None,

@@ -1,15 +1,15 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use tiegel_engine::{FaultKind, PluginFailure, PluginLimits, State};
 use tiegel_types::limits::{PLUGIN_MEMORY_BYTES_MAX, STATE_BYTES_MAX};
 use tiegel_types::{Field, Schema};
-use wasmtime::Store;
+use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::{fitter, meta, transformer, types};
 use crate::budget::Budget;
 use crate::component::Code;
-use crate::engine::deadline_ticks;
+use crate::engine::ticks;
 use crate::fault::{bad_output, explain, fault, refused};
 use crate::guest::Guest;
 use crate::lift::Output;
@@ -20,6 +20,9 @@ use crate::text;
 
 /// Bytes of memory above which an instance is not kept warm.
 const WARM_MEMORY_BYTES_MAX: usize = 64 << 20;
+
+/// A longer limit counts as this one: no call lasts a day.
+const CALL_MAX: Duration = Duration::from_secs(86_400);
 
 /// What one instance may do.
 pub struct Terms<'a> {
@@ -59,7 +62,11 @@ impl Instance {
         let mut store = Store::new(code.pre.engine(), guest);
         store.limiter(|guest| &mut guest.budget);
         store.set_hostcall_fuel(limits.output_bytes_max);
-        store.set_epoch_deadline(deadline_ticks(limits.call));
+        store.epoch_deadline_callback(|context| {
+            let left = context.data().deadline.saturating_duration_since(Instant::now());
+            Ok(if left.is_zero() { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(ticks(left)) })
+        });
+        start_clock(&mut store, limits.call);
         match instantiate(code, &mut store) {
             Ok(exports) => {
                 let (call, row_wise) = (limits.call, *row_wise);
@@ -168,7 +175,7 @@ impl Instance {
     ) -> Result<T, PluginFailure> {
         let _span = tracing::debug_span!("plugin.call", plugin = self.store.data().label, export, rows).entered();
         self.calls += 1;
-        self.store.set_epoch_deadline(deadline_ticks(self.call));
+        start_clock(&mut self.store, self.call);
         match run(&mut self.store, &self.exports) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(refused(self.label(), error)),
@@ -186,6 +193,12 @@ impl Instance {
         let max = text::size(STATE_BYTES_MAX);
         Err(bad_output(self.label(), format!("answered a {what} of {} bytes; at most {max} are kept", bytes.len())))
     }
+}
+
+/// From now on the guest has this long.
+fn start_clock(store: &mut Store<Guest>, call: Duration) {
+    store.data_mut().deadline = Instant::now() + call.min(CALL_MAX);
+    store.set_epoch_deadline(ticks(call));
 }
 
 fn instantiate(code: &Code, store: &mut Store<Guest>) -> wasmtime::Result<Exports> {

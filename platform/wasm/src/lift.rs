@@ -143,3 +143,6 @@ fn check_offsets(offsets: &[u8], data_len: usize, rows: usize) -> Result<(), Str
 fn describe(field: &Field) -> String {
     if field.width == 1 { field.dtype.to_string() } else { format!("{} of width {}", field.dtype, field.width) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,9 @@ pub fn lift_schema(plugin: &str, schema: types::SchemaResult) -> Result<Schema, 
         let message = format!("declared {} output columns; at most {COLUMNS_MAX} are allowed", schema.fields.len());
         return Err(bad_output(plugin, message));
     }
+    if schema.fields.is_empty() {
+        return Err(bad_output(plugin, "declared no output column"));
+    }
     let fields = schema.fields.into_iter().map(|field| lift_field(plugin, field)).collect::<Result<Vec<_>, _>>()?;
     let mut seen = HashSet::new();
     if let Some(twice) = fields.iter().find(|field| !seen.insert(&field.name)) {

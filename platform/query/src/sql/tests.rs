@@ -320,3 +320,17 @@ async fn the_projector_refuses_what_an_endpoint_cannot_run_or_read() {
     let wrong = flights(0, 3).project(&[0, 2]).unwrap();
     assert_eq!(projector.project(&wrong).unwrap_err().to_string(), "the input has no column 'x'");
 }
+
+#[tokio::test]
+async fn a_row_wise_step_without_a_key_keeps_the_order_of_its_input() {
+    let lab = Lab::new(2);
+    let table = lab.table(flights_schema(), vec![flights(30_000, ROWS), flights(0, 30_000)]).await;
+    let inputs = BTreeMap::from([("flights".to_owned(), table.clone())]);
+    let step = step("SELECT id + 1 AS next FROM flights", &[]);
+    let written = lab.engine.sql(&step, &inputs, lab.scratch(), CancellationToken::new()).await.unwrap();
+    let next = lab.rows(&lab.store(written).await).await;
+    let next = next.column(0).as_primitive::<Int64Type>().values().to_vec();
+    let before = lab.rows(&table).await;
+    let id = before.column_by_name("id").unwrap().as_primitive::<Int64Type>().values().to_vec();
+    assert_eq!(next, id.iter().map(|id| id + 1).collect::<Vec<_>>());
+}

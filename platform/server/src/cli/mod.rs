@@ -1,5 +1,5 @@
 //! The command line. Every command but `serve`, `config`, `schema` and `plugin build` is a client of the native API.
-#![expect(clippy::print_stdout, reason = "a command line answers on standard output")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line answers there")]
 
 mod client;
 mod documents;
