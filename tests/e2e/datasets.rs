@@ -95,7 +95,8 @@ async fn a_version_has_a_profile_and_rows_in_every_accepted_format() {
 
     let url = format!("{}/api/v1/projects/default/datasets/cities/rows", server.url);
     let rows = |accept: &'static str| server.http.get(&url).header("accept", accept).send();
-    assert_eq!(rows("text/csv").await.unwrap().text().await.unwrap(), CSV);
+    // RFC 4180 ends lines with CRLF.
+    assert_eq!(rows("text/csv").await.unwrap().text().await.unwrap(), CSV.replace('\n', "\r\n"));
     let arrow = rows("application/vnd.apache.arrow.stream").await.unwrap().bytes().await.unwrap();
     let mut reader = arrow::ipc::reader::StreamReader::try_new(&arrow[..], None).unwrap();
     assert_eq!(reader.next().unwrap().unwrap().num_rows(), 3);

@@ -116,7 +116,11 @@ fn the_configuration_can_be_checked_shown_and_described() {
     std::fs::write(&path, "thread = 2\n").unwrap();
     let wrong = run(&["config", "check", "--config", path.to_str().unwrap()]);
     assert_eq!(wrong.status.code(), Some(1));
-    assert!(text(&wrong.stderr).contains("unknown field `thread`"), "{}", text(&wrong.stderr));
+    assert!(
+        text(&wrong.stderr).contains("tiegel.toml:1:1: thread: unknown key 'thread'; did you mean 'threads'?"),
+        "{}",
+        text(&wrong.stderr)
+    );
     std::fs::write(&path, "threads = 2\nadmin_token = \"a-token-of-many-letters\"\n").unwrap();
     let shown = text(&run(&["config", "show", "--config", path.to_str().unwrap()]).stdout);
     assert!(shown.contains("threads = 2") && shown.contains("admin_token = \"***\""), "{shown}");

@@ -71,8 +71,7 @@ impl TestServer {
 
     pub async fn start_with(options: Options) -> Self {
         let folder = tempfile::Builder::new().prefix("tiegel-test-").tempdir().expect("a temporary folder");
-        let mut server =
-            Self { child: None, url: String::new(), http: client(), options, folder, port: free_port() };
+        let mut server = Self { child: None, url: String::new(), http: client(), options, folder, port: free_port() };
         server.spawn().await;
         server
     }

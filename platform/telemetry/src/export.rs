@@ -15,6 +15,8 @@ pub fn otlp(endpoint: &str) -> Result<SpanExporter, String> {
     let runtime = Handle::try_current().map_err(|e| e.to_string())?;
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(EXPORT_SECONDS_MAX))
+        // An idle connection would outlive the server's own tasks.
+        .pool_max_idle_per_host(0)
         .build()
         .map_err(|e| e.to_string())?;
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -10,6 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::output;
 use crate::Server;
+
+const LEFT_OVER_LOOKS_MAX: usize = 50;
+const LEFT_OVER_LOOK_MS: u64 = 20;
 
 #[derive(Args)]
 pub struct Serve {
@@ -71,11 +75,23 @@ pub fn serve(args: Serve) -> anyhow::Result<ExitCode> {
     }
     let runtime = runtime.enable_all().build()?;
     let clean = runtime.block_on(run(&config))?;
-    let tasks = runtime.metrics().num_alive_tasks();
+    let tasks = runtime.block_on(left_over());
     if tasks > 0 {
         eprintln!("error: {tasks} background tasks were left running");
     }
     Ok(if clean && tasks == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tasks that are still alive after what has ended got a moment to go.
+async fn left_over() -> usize {
+    let runtime = tokio::runtime::Handle::current();
+    for _ in 0..LEFT_OVER_LOOKS_MAX {
+        if runtime.metrics().num_alive_tasks() == 0 {
+            return 0;
+        }
+        tokio::time::sleep(Duration::from_millis(LEFT_OVER_LOOK_MS)).await;
+    }
+    runtime.metrics().num_alive_tasks()
 }
 
 /// Serves until SIGTERM or SIGINT.

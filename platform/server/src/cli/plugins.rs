@@ -51,7 +51,8 @@ pub fn build(args: &Build) -> anyhow::Result<ExitCode> {
     let out = match &args.out {
         Some(out) => out.clone(),
         None => {
-            let folder = args.folder.canonicalize().with_context(|| format!("there is no folder {}", args.folder.display()))?;
+            let folder =
+                args.folder.canonicalize().with_context(|| format!("there is no folder {}", args.folder.display()))?;
             let name = folder.file_name().unwrap_or_default().to_owned();
             folder.join(name).with_extension("wasm")
         }
