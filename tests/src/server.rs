@@ -167,7 +167,7 @@ impl TestServer {
     pub async fn push_plugins(&self, names: &[&str]) {
         for name in names {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist").join(format!("{name}.wasm"));
-            let wasm = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}: run plugins/build.sh", path.display()));
+            let wasm = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}: run `make plugins`", path.display()));
             let request = self.http.post(format!("{}/api/v1/projects/default/plugins", self.url)).body(wasm);
             let answer = request.send().await.expect("the server answers");
             assert_eq!(answer.status(), 201, "{name}: {}", answer.text().await.unwrap_or_default());

@@ -1,4 +1,4 @@
-//! What the sandbox costs, measured: run with `--release`, after `plugins/build.sh`.
+//! What the sandbox costs, measured: run with `--release`, after `make plugins`.
 
 #![expect(clippy::print_stdout, reason = "a command-line tool prints its result")]
 
@@ -11,7 +11,7 @@ const REPEATS: usize = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist/standardize.wasm");
-    let wasm = fs::read(&path).map_err(|_| "plugins/dist/standardize.wasm is missing: run plugins/build.sh first")?;
+    let wasm = fs::read(&path).map_err(|_| "plugins/dist/standardize.wasm is missing: run `make plugins` first")?;
     let cache = tempfile::tempdir()?;
     let host = WasmHost::new(&HostConfig::new(cache.path()))?;
     let result = bench::standardize(&host, &wasm, ROWS, REPEATS)?;

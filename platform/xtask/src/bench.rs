@@ -67,7 +67,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<bool> {
         }
     }
     if is_asked(Bench::Standardize) {
-        standardize::measure(&workspace.root)?;
+        standardize::measure(workspace)?;
     }
     if !rows.is_empty() {
         print!("{}", figures::table(&rows));

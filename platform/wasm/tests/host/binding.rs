@@ -76,7 +76,7 @@ pub fn state(fitted: &Fitted) -> State {
 
 pub fn component(plugin: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../plugins/dist/{plugin}.wasm"));
-    std::fs::read(&path).unwrap_or_else(|_| panic!("plugins/dist/{plugin}.wasm is missing: run plugins/build.sh first"))
+    std::fs::read(&path).unwrap_or_else(|_| panic!("plugins/dist/{plugin}.wasm is missing: run `make plugins` first"))
 }
 
 pub fn fields(columns: &[(&str, DType)]) -> Schema {

@@ -1,4 +1,4 @@
-//! The host with real components. They come from `plugins/build.sh`.
+//! The host with real components. They come from `make plugins`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
