@@ -55,6 +55,12 @@ fn read<T: DeserializeOwned>(value: &Value) -> OpResult<T> {
     T::deserialize(value).map_err(|e| OpError::internal(format!("a stored step output is not readable: {e}")))
 }
 
+/// What a unit depended on the last time that it finished, for saying what has changed since.
+pub async fn last_inputs(ctx: &Ctx, project: &Name, unit: &Unit) -> OpResult<Option<Inputs>> {
+    let last = ctx.store.last_step_of(project, &unit.to_string()).await?;
+    Ok(last.and_then(|step| step.inputs).and_then(|inputs| serde_json::from_value(inputs).ok()))
+}
+
 pub struct Lookup<'a> {
     pub project: &'a Name,
     pub snapshot: &'a Snapshot,

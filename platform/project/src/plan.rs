@@ -9,7 +9,7 @@ use tiegel_types::{Digest, Kind, Name, ResourceRef};
 
 use crate::apply::{ApplyRequest, check, merged, wanted};
 use crate::graph::{Graph, Snapshot, Unit};
-use crate::lookup::{Lookup, Outputs};
+use crate::lookup::{Lookup, Outputs, last_inputs};
 use crate::schemas::known_schemas;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,8 +142,7 @@ impl Planner<'_> {
     }
 
     async fn decision(&self, unit: &Unit, cached: bool, inputs: &Inputs) -> OpResult<Decision> {
-        let last = self.ctx.store.last_step_of(self.project, &unit.to_string()).await?;
-        let last: Option<Inputs> = last.and_then(|s| s.inputs).and_then(|i| serde_json::from_value(i).ok());
+        let last = last_inputs(self.ctx, self.project, unit).await?;
         Ok(decide(cached, false, last.as_ref(), inputs))
     }
 

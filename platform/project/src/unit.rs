@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
 use crate::graph::Unit;
-use crate::lookup::{Lookup, Outputs};
+use crate::lookup::{Lookup, Outputs, last_inputs};
 use crate::run::JobWork;
 
 /// One unit of one job.
@@ -113,8 +113,7 @@ impl UnitRun<'_> {
     }
 
     async fn decision(&self, cached: bool, inputs: &Inputs) -> OpResult<Decision> {
-        let last = self.ctx().store.last_step_of(self.project(), &self.unit.to_string()).await?;
-        let last: Option<Inputs> = last.and_then(|s| s.inputs).and_then(|i| serde_json::from_value(i).ok());
+        let last = last_inputs(self.ctx(), self.project(), &self.unit).await?;
         Ok(decide(cached, self.work.no_cache, last.as_ref(), inputs))
     }
 
