@@ -11,18 +11,17 @@ mod datasets;
 mod db;
 mod endpoints;
 mod error;
-mod experiments;
 mod jobs;
-mod metrics;
 mod migrate;
 mod models;
 mod plugins;
 mod pool;
 mod projects;
-mod runs;
+mod run_artifacts;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tracking;
 mod versions;
 
 pub use audit::{AuditRow, NewAudit};
@@ -30,14 +29,17 @@ pub use checkpoints::{CheckpointRow, NewCheckpoint};
 pub use datasets::{DatasetVersionRow, NewDatasetVersion};
 pub use endpoints::EndpointStatusRow;
 pub use error::StoreError;
-pub use experiments::ExperimentRow;
 pub use jobs::{Heartbeat, JobRow, NewJob};
-pub use metrics::MetricPoint;
 pub use models::{AliasRow, ModelRow, ModelVersionRow, NewModelVersion};
 pub use plugins::{NewPlugin, PluginRow};
-pub use pool::{Store, sqlite_url};
+pub use pool::{Durability, Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
-pub use runs::{NewRun, RunArtifactRow, RunRow};
+pub use run_artifacts::RunArtifactRow;
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
+pub use tracking::{
+    ArtifactLocation, Batch, DatasetInput, DatasetSummary, ExperimentRow, HistoryPage, HistoryQuery, LatestMetric,
+    LoggedMetric, ModelLink, ModelMetric, NewExperiment, NewRun, ParamConflict, Point, RunData, RunRow, RunUpdate,
+    SampleQuery, Scope, TagLimit,
+};
 
 type Result<T> = std::result::Result<T, StoreError>;
