@@ -100,10 +100,10 @@ DROP TABLE old_model_aliases;
 DROP TABLE old_model_versions;
 DROP TABLE old_registered_models;
 
+-- Metrics of logged models are points of runs: they are in model_metrics, by the same id.
 CREATE TABLE logged_models (
-    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- `m-` and 32 hexadecimal digits, where this server made it.
-    model_id TEXT COLLATE "C" NOT NULL UNIQUE,
+    model_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     experiment_id BIGINT NOT NULL REFERENCES experiments (id),
     name TEXT COLLATE "C" NOT NULL,
     artifact_location TEXT COLLATE "C" NOT NULL,
@@ -116,43 +116,27 @@ CREATE TABLE logged_models (
     updated_ms BIGINT NOT NULL
 );
 
-CREATE INDEX logged_models_experiment ON logged_models (experiment_id, lifecycle, created_ms DESC, model_id);
+-- Search in default order.
+CREATE INDEX logged_models_newest ON logged_models (experiment_id, lifecycle, created_ms DESC, model_id);
 CREATE INDEX logged_models_run ON logged_models (source_run_id) WHERE source_run_id <> '';
 
 CREATE TABLE logged_model_params (
-    model BIGINT NOT NULL REFERENCES logged_models (id) ON DELETE CASCADE,
+    model_id TEXT COLLATE "C" NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
     key TEXT COLLATE "C" NOT NULL,
     value TEXT COLLATE "C" NOT NULL,
-    PRIMARY KEY (model, key)
+    PRIMARY KEY (model_id, key)
 );
 
-CREATE INDEX logged_model_params_key ON logged_model_params (key, model);
+CREATE INDEX logged_model_params_key ON logged_model_params (key, model_id);
 
 CREATE TABLE logged_model_tags (
-    model BIGINT NOT NULL REFERENCES logged_models (id) ON DELETE CASCADE,
+    model_id TEXT COLLATE "C" NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
     key TEXT COLLATE "C" NOT NULL,
     value TEXT COLLATE "C" NOT NULL,
-    PRIMARY KEY (model, key)
+    PRIMARY KEY (model_id, key)
 );
 
-CREATE INDEX logged_model_tags_key ON logged_model_tags (key, model);
-
--- Points of runs that were said to be about a model. A dataset that was not named is the empty text.
-CREATE TABLE logged_model_metrics (
-    model BIGINT NOT NULL REFERENCES logged_models (id) ON DELETE CASCADE,
-    key TEXT COLLATE "C" NOT NULL,
-    timestamp_ms BIGINT NOT NULL,
-    step BIGINT NOT NULL,
-    run_id TEXT COLLATE "C" NOT NULL,
-    value DOUBLE PRECISION NOT NULL,
-    is_nan BIGINT NOT NULL,
-    dataset_name TEXT COLLATE "C" NOT NULL,
-    dataset_digest TEXT COLLATE "C" NOT NULL,
-    PRIMARY KEY (model, key, timestamp_ms, step, run_id)
-);
-
-CREATE INDEX logged_model_metrics_key ON logged_model_metrics (key, value, model);
-CREATE INDEX logged_model_metrics_run ON logged_model_metrics (run_id);
+CREATE INDEX logged_model_tags_key ON logged_model_tags (key, model_id);
 
 CREATE TABLE webhooks (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

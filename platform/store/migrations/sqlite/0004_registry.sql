@@ -100,10 +100,10 @@ DROP TABLE old_model_aliases;
 DROP TABLE old_model_versions;
 DROP TABLE old_registered_models;
 
+-- Metrics of logged models are points of runs: they are in model_metrics, by the same id.
 CREATE TABLE logged_models (
-    id INTEGER PRIMARY KEY,
     -- `m-` and 32 hexadecimal digits, where this server made it.
-    model_id TEXT NOT NULL UNIQUE,
+    model_id TEXT NOT NULL PRIMARY KEY,
     experiment_id INTEGER NOT NULL REFERENCES experiments (id),
     name TEXT NOT NULL,
     artifact_location TEXT NOT NULL,
@@ -116,43 +116,27 @@ CREATE TABLE logged_models (
     updated_ms INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX logged_models_experiment ON logged_models (experiment_id, lifecycle, created_ms DESC, model_id);
+-- Search in default order.
+CREATE INDEX logged_models_newest ON logged_models (experiment_id, lifecycle, created_ms DESC, model_id);
 CREATE INDEX logged_models_run ON logged_models (source_run_id) WHERE source_run_id <> '';
 
 CREATE TABLE logged_model_params (
-    model INTEGER NOT NULL REFERENCES logged_models (id) ON DELETE CASCADE,
+    model_id TEXT NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
     key TEXT NOT NULL,
     value TEXT NOT NULL,
-    PRIMARY KEY (model, key)
+    PRIMARY KEY (model_id, key)
 ) STRICT;
 
-CREATE INDEX logged_model_params_key ON logged_model_params (key, model);
+CREATE INDEX logged_model_params_key ON logged_model_params (key, model_id);
 
 CREATE TABLE logged_model_tags (
-    model INTEGER NOT NULL REFERENCES logged_models (id) ON DELETE CASCADE,
+    model_id TEXT NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
     key TEXT NOT NULL,
     value TEXT NOT NULL,
-    PRIMARY KEY (model, key)
+    PRIMARY KEY (model_id, key)
 ) STRICT;
 
-CREATE INDEX logged_model_tags_key ON logged_model_tags (key, model);
-
--- Points of runs that were said to be about a model. A dataset that was not named is the empty text.
-CREATE TABLE logged_model_metrics (
-    model INTEGER NOT NULL REFERENCES logged_models (id) ON DELETE CASCADE,
-    key TEXT NOT NULL,
-    timestamp_ms INTEGER NOT NULL,
-    step INTEGER NOT NULL,
-    run_id TEXT NOT NULL,
-    value REAL NOT NULL,
-    is_nan INTEGER NOT NULL,
-    dataset_name TEXT NOT NULL,
-    dataset_digest TEXT NOT NULL,
-    PRIMARY KEY (model, key, timestamp_ms, step, run_id)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX logged_model_metrics_key ON logged_model_metrics (key, value, model);
-CREATE INDEX logged_model_metrics_run ON logged_model_metrics (run_id);
+CREATE INDEX logged_model_tags_key ON logged_model_tags (key, model_id);
 
 CREATE TABLE webhooks (
     id INTEGER PRIMARY KEY,
