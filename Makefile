@@ -109,4 +109,4 @@ test-clients: python plugins
 soak: web plugins ## the long loads: kills, floods and replays in full
 	@.ci/setup postgres
 	$(BUILD_dev)
-	TEST_KILLS=200 cargo test --package tiegel-tests --test e2e
+	TEST_KILLS=200 TEST_CLIENTS=64 TEST_SECONDS=300 TEST_KILL_SECONDS=20 cargo test --package tiegel-tests --test e2e
