@@ -19,10 +19,16 @@ pub(crate) struct Migration {
 pub(crate) fn known(backend: Backend) -> &'static [Migration] {
     match backend {
         Backend::Sqlite => {
-            &[Migration { version: 1, name: "init", sql: include_str!("../migrations/sqlite/0001_init.sql") }]
+            &[
+                Migration { version: 1, name: "init", sql: include_str!("../migrations/sqlite/0001_init.sql") },
+                Migration { version: 2, name: "artifacts", sql: include_str!("../migrations/sqlite/0006_artifacts.sql") },
+            ]
         }
         Backend::Postgres => {
-            &[Migration { version: 1, name: "init", sql: include_str!("../migrations/postgres/0001_init.sql") }]
+            &[
+                Migration { version: 1, name: "init", sql: include_str!("../migrations/postgres/0001_init.sql") },
+                Migration { version: 2, name: "artifacts", sql: include_str!("../migrations/postgres/0006_artifacts.sql") },
+            ]
         }
     }
 }
