@@ -97,7 +97,7 @@ class Wire:
         assert self.is_original or answer.status < 500 or answer.status == 501, answer
         return answer
 
-    def get(self, path: str, **query) -> Answer:
+    def get(self, path: str, /, **query) -> Answer:
         return self.send("GET", path, params=query)
 
     def post(self, path: str, body=None) -> Answer:
