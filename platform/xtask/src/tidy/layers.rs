@@ -29,10 +29,11 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 25] = [
+const LEVELS: [(&str, Level); 26] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
+    ("search", L0),
     ("config", L0),
     ("telemetry", L0),
     ("query", Heavy),
