@@ -8,6 +8,7 @@ mod audit;
 mod checkpoints;
 mod columns;
 mod datasets;
+mod db;
 mod endpoints;
 mod error;
 mod experiments;

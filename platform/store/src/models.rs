@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::any::AnyRow;
-use sqlx::{Any, FromRow, Transaction};
+use sqlx::{AnyConnection, FromRow};
 use tiegel_types::{Digest, JobId, Metrics, Name, RunId};
 
 use crate::audit::insert_audit;
@@ -147,7 +147,7 @@ impl Store {
 }
 
 /// Makes the model where it is missing, and holds it until the transaction ends.
-async fn claim_model(tx: &mut Transaction<'_, Any>, new: &NewModelVersion, now_ms: i64) -> Result<()> {
+async fn claim_model(tx: &mut AnyConnection, new: &NewModelVersion, now_ms: i64) -> Result<()> {
     let row = sqlx::query(
         "INSERT INTO registered_models (name, project, description, created_ms) VALUES ($1, $2, '', $3) \
          ON CONFLICT (name) DO UPDATE SET description = registered_models.description RETURNING project",
@@ -155,7 +155,7 @@ async fn claim_model(tx: &mut Transaction<'_, Any>, new: &NewModelVersion, now_m
     .bind(new.model.as_str())
     .bind(new.project.as_str())
     .bind(now_ms)
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await
     .referring_to(|| format!("project '{}'", new.project))?;
     let owner: Name = row.parsed("project")?;
@@ -168,7 +168,7 @@ async fn claim_model(tx: &mut Transaction<'_, Any>, new: &NewModelVersion, now_m
     Ok(())
 }
 
-async fn insert_version(tx: &mut Transaction<'_, Any>, new: &NewModelVersion, now_ms: i64) -> Result<ModelVersionRow> {
+async fn insert_version(tx: &mut AnyConnection, new: &NewModelVersion, now_ms: i64) -> Result<ModelVersionRow> {
     let row: ModelVersionRow = sqlx::query_as(
         "INSERT INTO model_versions (model, version, bundle, run_id, job_id, metrics, created_ms) \
          SELECT $1, COALESCE(MAX(version), 0) + 1, $2, $3, (SELECT job_id FROM runs WHERE run_id = $3), $4, $5 \
@@ -179,7 +179,7 @@ async fn insert_version(tx: &mut Transaction<'_, Any>, new: &NewModelVersion, no
     .bind(new.run_id.as_ref().map(RunId::to_string))
     .bind(json_text(&format!("metrics of model '{}'", new.model), &new.metrics)?)
     .bind(now_ms)
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await?;
     let audit = NewAudit {
         at_ms: now_ms,
@@ -201,11 +201,11 @@ struct AliasMove<'a> {
 }
 
 impl AliasMove<'_> {
-    async fn make(&self, tx: &mut Transaction<'_, Any>, actor: &str, now_ms: i64) -> Result<()> {
+    async fn make(&self, tx: &mut AnyConnection, actor: &str, now_ms: i64) -> Result<()> {
         let before: Option<u32> = sqlx::query("SELECT version FROM model_aliases WHERE model = $1 AND alias = $2")
             .bind(self.model.as_str())
             .bind(self.alias.as_str())
-            .fetch_optional(&mut **tx)
+            .fetch_optional(&mut *tx)
             .await?
             .map(|row| row.count("version"))
             .transpose()?;
@@ -220,7 +220,7 @@ impl AliasMove<'_> {
         .bind(self.alias.as_str())
         .bind(i64::from(self.version))
         .bind(now_ms)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .referring_to(|| format!("version {} of model '{}'", self.version, self.model))?;
         let audit = NewAudit {

@@ -67,7 +67,7 @@ impl Store {
             .bind(new.start_ms)
             .bind(new.job_id.map(|id| id.to_string()))
             .bind(value_text(&new.source))
-            .fetch_optional(self.write())
+            .fetch_optional(&mut *self.write().await?)
             .await
             .referring_to(|| format!("project '{}', experiment {} or the job", new.project, new.experiment_id))?;
         row.ok_or_else(|| StoreError::Conflict(format!("run {} belongs to another experiment", new.run_id)))
@@ -79,7 +79,7 @@ impl Store {
             .bind(run.as_str())
             .bind(status.as_str())
             .bind(now_ms)
-            .execute(self.write())
+            .execute(&mut *self.write().await?)
             .await?;
         if done.rows_affected() == 0 {
             return Err(no_run(run));
@@ -117,7 +117,7 @@ impl Store {
         .bind(path)
         .bind(digest.to_string())
         .bind(size(bytes))
-        .execute(self.write())
+        .execute(&mut *self.write().await?)
         .await
         .referring_to(|| format!("run {run}"))?;
         Ok(())

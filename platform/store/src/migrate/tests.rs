@@ -18,7 +18,7 @@ store_tests! {
 
     async fn a_newer_database_is_refused(store) {
         sqlx::query("INSERT INTO schema_migrations (version, name, checksum) VALUES (99, 'sharding', 'x')")
-            .execute(store.write())
+            .execute(&mut *store.write().await.unwrap())
             .await
             .unwrap();
         let message = failure(&store, known(store.backend())).await;
