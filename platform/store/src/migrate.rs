@@ -18,12 +18,14 @@ pub(crate) struct Migration {
 /// All migrations of this binary, oldest first. A released one is never edited: its checksum is in the databases.
 pub(crate) fn known(backend: Backend) -> &'static [Migration] {
     match backend {
-        Backend::Sqlite => {
-            &[Migration { version: 1, name: "init", sql: include_str!("../migrations/sqlite/0001_init.sql") }]
-        }
-        Backend::Postgres => {
-            &[Migration { version: 1, name: "init", sql: include_str!("../migrations/postgres/0001_init.sql") }]
-        }
+        Backend::Sqlite => &[
+            Migration { version: 1, name: "init", sql: include_str!("../migrations/sqlite/0001_init.sql") },
+            Migration { version: 2, name: "tracking", sql: include_str!("../migrations/sqlite/0002_tracking.sql") },
+        ],
+        Backend::Postgres => &[
+            Migration { version: 1, name: "init", sql: include_str!("../migrations/postgres/0001_init.sql") },
+            Migration { version: 2, name: "tracking", sql: include_str!("../migrations/postgres/0002_tracking.sql") },
+        ],
     }
 }
 
