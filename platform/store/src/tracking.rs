@@ -37,6 +37,7 @@ pub use runs::{NewRun, RunRow, RunUpdate};
 pub use sample::SampleQuery;
 
 pub(crate) use keys::Keys;
+pub(crate) use runs::no_run;
 
 /// Whose experiments and runs an operation sees: what another project has does not exist.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use crate::db::{Column, Insert, Row, Tx, Value};
 use crate::{Result, Store, StoreError};
 
 /// Where artifacts lie that only this server writes.
-const OWN_ARTIFACTS: &str = "mlflow-artifacts:/";
+pub(crate) const OWN_ARTIFACTS: &str = "mlflow-artifacts:/";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentRow {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use tiegel_types::{JobId, Name, RunId, RunStatus, uri};
 
-use super::experiments::{expect_active, expect_experiment};
+use super::experiments::{OWN_ARTIFACTS, expect_active, expect_experiment};
 use super::tags::put_tags;
 use super::{Keys, Scope, last_of_each};
 use crate::columns::{message, value_text};
@@ -180,7 +180,12 @@ pub(crate) fn run_to_write(tx: &mut Tx<'_>, scope: &Scope, run: &str) -> Result<
 fn create(tx: &mut Tx<'_>, keys: &Keys, scope: &Scope, new: &NewRun) -> Result<RunRow> {
     let experiment = expect_experiment(tx, scope, new.experiment_id)?;
     expect_active(&experiment)?;
-    let artifact_uri = uri::append(&experiment.artifact_location, &[new.run_id.as_str(), "artifacts"]);
+    // What a job of this server makes lies with this server, wherever clients of the experiment put theirs.
+    let location = match new.job_id {
+        Some(_) => uri::append(OWN_ARTIFACTS, &[&experiment.id.to_string()]),
+        None => experiment.artifact_location,
+    };
+    let artifact_uri = uri::append(&location, &[new.run_id.as_str(), "artifacts"]);
     let sql = concat!(
         "INSERT INTO runs (run_id, experiment_id, project, name, user_id, status, start_ms, artifact_uri, lifecycle, \
          job_id, source) VALUES ($1, $2, $3, $4, $5, 'RUNNING', $6, $7, 'active', $8, $9) \
