@@ -20,6 +20,7 @@ mod plugins;
 mod pool;
 mod projects;
 mod runs;
+mod search;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -38,6 +39,7 @@ pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
 pub use runs::{NewRun, RunArtifactRow, RunRow};
+pub use search::{Page, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 
 type Result<T> = std::result::Result<T, StoreError>;
