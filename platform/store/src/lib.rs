@@ -16,10 +16,10 @@ mod experiments;
 mod jobs;
 mod metrics;
 mod migrate;
-mod models;
 mod plugins;
 mod pool;
 mod projects;
+mod registry;
 mod runs;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
@@ -35,10 +35,14 @@ pub use error::StoreError;
 pub use experiments::ExperimentRow;
 pub use jobs::{Heartbeat, JobRow, NewJob};
 pub use metrics::MetricPoint;
-pub use models::{AliasRow, ModelRow, ModelVersionRow, NewModelVersion};
 pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
+pub use registry::{
+    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, Made, ModelRow, ModelVersionRow, NewModel,
+    NewModelVersion, NewVersion, NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags,
+    WebhookChange, WebhookPage, WebhookRow, WebhookSecret, is_prompt,
+};
 pub use runs::{NewRun, RunRow};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 
