@@ -13,6 +13,7 @@ pub use path::ArtifactPath;
 pub use places::{Artifacts, Places, Root, proxied_path};
 pub use uploads::{GivenPart, Upload};
 
+pub use tiegel_blobs::Access;
 use tiegel_blobs::BlobError;
 use tiegel_context::{Context, OpError, OpResult};
 

@@ -41,6 +41,11 @@ impl Artifacts {
         &self.0.ctx
     }
 
+    /// Whether some files can be read by URLs of the store they are in.
+    pub fn can_sign(&self) -> bool {
+        self.ctx().blobs.can_sign() || self.destination().is_some_and(Tree::can_sign)
+    }
+
     pub(crate) fn destination(&self) -> Option<&Tree> {
         self.0.destination.as_ref()
     }
@@ -95,6 +100,13 @@ impl Root {
                 let entries = tree.list(folder.as_str()).await?;
                 Ok(entries.into_iter().map(Entry::from).collect())
             }
+        }
+    }
+
+    pub fn can_sign(&self) -> bool {
+        match self {
+            Self::Ours(artifacts, _) => artifacts.can_sign(),
+            Self::Theirs(tree) => tree.can_sign(),
         }
     }
 

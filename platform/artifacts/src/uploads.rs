@@ -94,13 +94,11 @@ impl Artifacts {
             return Ok(());
         }
         self.open_upload(upload).await?;
-        match self.join(&row, given).await {
-            Ok(()) => Ok(()),
-            // The same request, sent twice, may have been first.
-            Err(error) => match self.upload(upload).await {
-                Ok(row) if row.digest.is_some() => Ok(()),
-                _ => Err(error),
-            },
+        let Err(error) = self.join(&row, given).await else { return Ok(()) };
+        // The same request, sent twice, may have been first.
+        match self.upload(upload).await {
+            Ok(row) if row.digest.is_some() => Ok(()),
+            _ => Err(error),
         }
     }
 

@@ -66,6 +66,10 @@ impl Blobs {
         Arc::clone(&self.0.objects)
     }
 
+    pub fn can_sign(&self) -> bool {
+        self.0.remote.as_ref().is_some_and(|remote| remote.signer.is_some())
+    }
+
     /// A URL that lets anybody read a blob for a while; none where the store has no such URLs.
     pub async fn signed_url(&self, digest: &Digest, valid: Duration) -> Result<Option<Url>> {
         let Some(Remote { signer: Some(signer), prefix, .. }) = &self.0.remote else { return Ok(None) };

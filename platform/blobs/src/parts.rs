@@ -51,7 +51,12 @@ impl Blobs {
     #[tracing::instrument(name = "blobs.join_parts", level = "debug", skip_all, fields(upload))]
     pub async fn join_parts(&self, upload: &str, parts: Vec<(u32, Digest)>, bytes_max: u64) -> Result<(Digest, u64)> {
         check_name(upload)?;
-        let body = stream::iter(parts).then(|(number, digest)| self.open_part((upload, number), digest)).try_flatten();
+        let (blobs, upload) = (self.clone(), upload.to_owned());
+        let part = move |(number, digest)| {
+            let (blobs, upload) = (blobs.clone(), upload.clone());
+            async move { blobs.open_part((&upload, number), digest).await }
+        };
+        let body: ByteStream = stream::iter(parts).then(part).try_flatten().boxed();
         self.put_stream(body, None, bytes_max).await.map_err(|error| match error {
             // The sender is ourselves.
             BlobError::Body(why) => BlobError::Invalid(format!("the parts cannot be joined: {why}")),

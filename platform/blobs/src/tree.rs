@@ -116,6 +116,10 @@ impl Tree {
         }
     }
 
+    pub fn can_sign(&self) -> bool {
+        matches!(&self.0, Kind::Objects(tree) if tree.can_sign())
+    }
+
     /// A URL that lets anybody do this to a file for a while; none where the store has no such URLs.
     pub async fn signed_url(&self, access: Access, path: &str, valid: Duration) -> Result<Option<Url>> {
         let method = match access {

@@ -4,13 +4,21 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod artifact_proxy;
+mod artifacts;
+mod download;
 mod error;
+mod multipart;
 mod operations;
 mod params;
+mod presigned;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use tiegel_artifacts::Artifacts;
 use tiegel_context::Ctx;
 
 pub use error::{ErrorCode, MlflowError, MlflowResult};
@@ -24,6 +32,7 @@ pub struct Mlflow {
     pub ctx: Ctx,
     /// Where experiments without a location of their own keep artifacts: `mlflow-artifacts:/`, unless configured.
     pub default_artifact_root: String,
+    pub artifacts: Artifacts,
 }
 
 /// All routes of the dialect.
@@ -31,13 +40,19 @@ pub fn router(state: Mlflow) -> Router {
     let protocol = protocol();
     Router::new()
         .nest("/api", protocol.clone())
-        .nest("/ajax-api", protocol)
+        .nest("/ajax-api", protocol.merge(artifacts::for_ui()))
         .merge(operations::routes())
+        .merge(artifacts::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
 
 /// The routes below `/api` and `/ajax-api`, such as `/2.0/mlflow/runs/create`.
 fn protocol() -> Router<Mlflow> {
-    Router::new().merge(operations::protocol())
+    Router::new()
+        .merge(operations::protocol())
+        .merge(artifacts::protocol())
+        .merge(artifact_proxy::protocol())
+        .merge(multipart::protocol())
+        .merge(presigned::protocol())
 }

@@ -66,6 +66,10 @@ impl ObjectTree {
         Ok(())
     }
 
+    pub fn can_sign(&self) -> bool {
+        self.0.signer.is_some()
+    }
+
     pub async fn signed_url(&self, method: Method, path: &str, valid: Duration) -> Result<Option<Url>> {
         match &self.0.signer {
             Some(signer) => Ok(Some(signer.signed_url(method, &self.path(path)?, valid).await?)),
