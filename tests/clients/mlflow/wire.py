@@ -9,6 +9,8 @@ import requests
 SECONDS_MAX = 60
 # A field that MLflow cannot read, and all after it, silently take their defaults; some end in an unhandled exception.
 UNREADABLE = "a value that cannot be read must not be replaced by a default"
+# A constraint of its database was broken.
+DATABASE = "the message is the database's own, with the SQL text"
 _serial = itertools.count()
 
 
