@@ -8,6 +8,7 @@ use tiegel_config::Config;
 use tiegel_context::Ctx;
 use tiegel_http::{EdgeConfig, GuardConfig, RequestRecord, edge};
 use tiegel_jobs::{JobRunner, ReconcilerHandle, RunnerHandle, start_reconciler};
+use tiegel_mlflow::Mlflow;
 use tiegel_project::{Progress, RunHandler};
 use tiegel_serving::{EndpointReconciler, Endpoints};
 use tokio::net::TcpListener;
@@ -19,6 +20,8 @@ use crate::lock::{self, DataLock};
 
 /// How often endpoints are compared with their documents when nothing pokes.
 const RECONCILE_SECONDS: u64 = 10;
+/// Artifacts go through this server, unless the operator names a place that clients write to themselves.
+const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
 /// How long requests and jobs get to end.
 const SHUTDOWN_SECONDS_MAX: u64 = 10;
 
@@ -71,7 +74,9 @@ impl Server {
             query: QueryLimits { rows_max: config.query.rows_max, seconds_max: config.query.seconds_max },
             version: env!("CARGO_PKG_VERSION"),
         };
-        let router = tiegel_api::router(state).merge(tiegel_inference::router(endpoints));
+        let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root: DEFAULT_ARTIFACT_ROOT.to_owned() };
+        let router =
+            tiegel_api::router(state).merge(tiegel_inference::router(endpoints)).merge(tiegel_mlflow::router(mlflow));
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;

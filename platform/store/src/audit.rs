@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{Any, FromRow, Transaction};
+use sqlx::{AnyConnection, FromRow};
 use tiegel_types::Name;
 
 use crate::columns::{Columns, message, value_text};
+use crate::db::Tx;
 use crate::{Result, Store};
 
 /// Who did what, when. The database itself refuses to change or delete a row.
@@ -48,7 +49,7 @@ impl Store {
     }
 }
 
-pub(crate) async fn insert_audit(tx: &mut Transaction<'_, Any>, audit: &NewAudit) -> Result<()> {
+pub(crate) async fn insert_audit(tx: &mut AnyConnection, audit: &NewAudit) -> Result<()> {
     sqlx::query("INSERT INTO audit (at_ms, actor, action, project, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(audit.at_ms)
         .bind(message(&audit.actor))
@@ -56,8 +57,24 @@ pub(crate) async fn insert_audit(tx: &mut Transaction<'_, Any>, audit: &NewAudit
         .bind(audit.project.as_ref().map(|name| name.as_str().to_owned()))
         .bind(message(&audit.subject))
         .bind(value_text(&audit.detail))
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
+    Ok(())
+}
+
+/// The same inside an operation.
+pub(crate) fn append(tx: &mut Tx<'_>, audit: &NewAudit) -> Result<()> {
+    tx.execute(
+        "INSERT INTO audit (at_ms, actor, action, project, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+        &[
+            audit.at_ms.into(),
+            (&message(&audit.actor)).into(),
+            (&audit.action).into(),
+            audit.project.as_ref().map(Name::as_str).into(),
+            (&message(&audit.subject)).into(),
+            (&value_text(&audit.detail)).into(),
+        ],
+    )?;
     Ok(())
 }
 
@@ -106,7 +123,7 @@ mod tests {
         async fn a_row_can_be_neither_changed_nor_deleted(store) {
             store.record_audit(move_of("a")).await.unwrap();
             for sql in ["UPDATE audit SET actor = 'eve'", "DELETE FROM audit"] {
-                let refused = sqlx::query(sql).execute(store.write()).await.unwrap_err();
+                let refused = sqlx::query(sql).execute(&mut *store.write().await.unwrap()).await.unwrap_err();
                 assert!(refused.to_string().contains("append-only"), "{refused}");
             }
             assert_eq!(store.audit(9, None).await.unwrap()[0].actor, "ana");

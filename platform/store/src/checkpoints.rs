@@ -37,7 +37,7 @@ impl Store {
         .bind(new.digest.to_string())
         .bind(size(new.bytes))
         .bind(new.created_ms)
-        .execute(self.write())
+        .execute(&mut *self.write().await?)
         .await
         .referring_to(|| format!("project '{}'", new.project))?;
         Ok(())
@@ -56,7 +56,7 @@ impl Store {
         sqlx::query("DELETE FROM checkpoints WHERE project = $1 AND cache_key = $2")
             .bind(project.as_str())
             .bind(key.to_string())
-            .execute(self.write())
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }

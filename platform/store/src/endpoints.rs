@@ -51,7 +51,7 @@ impl Store {
         .bind(row.message.as_deref().map(message))
         .bind(row.replay.as_ref().map(value_text))
         .bind(row.updated_ms)
-        .execute(self.write())
+        .execute(&mut *self.write().await?)
         .await
         .referring_to(|| format!("project '{}'", row.project))?;
         if done.rows_affected() == 0 {
@@ -78,7 +78,7 @@ impl Store {
     #[tracing::instrument(name = "db.endpoints.delete_status", skip_all)]
     pub async fn delete_endpoint_status(&self, name: &Name) -> Result<()> {
         let sql = "DELETE FROM endpoints_status WHERE name = $1";
-        sqlx::query(sql).bind(name.as_str()).execute(self.write()).await?;
+        sqlx::query(sql).bind(name.as_str()).execute(&mut *self.write().await?).await?;
         Ok(())
     }
 }

@@ -16,11 +16,19 @@ pub enum StoreError {
     Migration(String),
     #[error("database: {0}")]
     Database(#[source] sqlx::Error),
+    /// The database did not do what it should; ours, not the caller's.
+    #[error("database: {0}")]
+    Engine(String),
 }
 
 impl StoreError {
     pub(crate) fn not_found(what: impl Display) -> Self {
         Self::NotFound(format!("{what} does not exist"))
+    }
+
+    /// Both databases refuse what one of them cannot hold.
+    pub(crate) fn nul(text: &str) -> Self {
+        Self::Invalid(format!("{text:?} holds a NUL character, which cannot be stored; remove it"))
     }
 }
 
@@ -31,6 +39,19 @@ impl From<sqlx::Error> for StoreError {
             Some(db) if db.is_foreign_key_violation() => "it refers to something that does not exist",
             Some(db) if db.is_check_violation() => "a value is out of its range",
             _ => return Self::Database(error),
+        };
+        Self::Conflict(format!("{message}: {error}"))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ffi;
+        let message = match error.sqlite_error().map(|cause| cause.extended_code) {
+            Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => "it exists already",
+            Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => "it refers to something that does not exist",
+            Some(ffi::SQLITE_CONSTRAINT_CHECK) => "a value is out of its range",
+            _ => return Self::Engine(error.to_string()),
         };
         Self::Conflict(format!("{message}: {error}"))
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{Any, FromRow, Transaction};
+use sqlx::{AnyConnection, FromRow};
 use tiegel_types::{JobId, JobState, Name};
 
 use crate::columns::{Columns, message, value_text};
@@ -91,7 +91,7 @@ impl Store {
             .bind(new.priority)
             .bind(new.trace_parent)
             .bind(new.created_ms)
-            .fetch_one(self.write())
+            .fetch_one(&mut *self.write().await?)
             .await
             .referring_to(|| format!("project '{}'", new.project))
     }
@@ -104,7 +104,7 @@ impl Store {
             Backend::Postgres => claim!(" FOR UPDATE SKIP LOCKED"),
         };
         let query = sqlx::query_as(sql).bind(owner).bind(now_ms + lease_ms).bind(now_ms);
-        Ok(query.fetch_optional(self.write()).await?)
+        Ok(query.fetch_optional(&mut *self.write().await?).await?)
     }
 
     #[tracing::instrument(name = "db.jobs.heartbeat", level = "debug", skip_all)]
@@ -116,7 +116,7 @@ impl Store {
         .bind(id.to_string())
         .bind(owner)
         .bind(now_ms + lease_ms)
-        .fetch_optional(self.write())
+        .fetch_optional(&mut *self.write().await?)
         .await?;
         let cancel_requested = row.as_ref().map(|row| row.flag("cancel_requested")).transpose()?.unwrap_or(false);
         Ok(Heartbeat { held: row.is_some(), cancel_requested })
@@ -167,7 +167,7 @@ impl Store {
         )
         .bind(id.to_string())
         .bind(owner)
-        .execute(self.write())
+        .execute(&mut *self.write().await?)
         .await?;
         Ok(done.rows_affected() > 0)
     }
@@ -182,7 +182,7 @@ impl Store {
         )
         .bind(owner)
         .bind(now_ms)
-        .execute(self.write())
+        .execute(&mut *self.write().await?)
         .await?;
         Ok(released.rows_affected())
     }
@@ -233,7 +233,7 @@ impl Store {
     }
 }
 
-async fn close_steps(tx: &mut Transaction<'_, Any>, id: JobId, state: JobState, now_ms: i64) -> Result<()> {
+async fn close_steps(tx: &mut AnyConnection, id: JobId, state: JobState, now_ms: i64) -> Result<()> {
     let running = if state == JobState::Failed { "failed" } else { "cancelled" };
     sqlx::query(
         "UPDATE steps SET state = CASE WHEN state = 'running' THEN $2 ELSE 'cancelled' END, finished_ms = $3 \
@@ -242,7 +242,7 @@ async fn close_steps(tx: &mut Transaction<'_, Any>, id: JobId, state: JobState, 
     .bind(id.to_string())
     .bind(running)
     .bind(now_ms)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

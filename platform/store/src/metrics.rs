@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{Any, AssertSqlSafe, FromRow, Row as _, Transaction};
+use sqlx::{AnyConnection, AssertSqlSafe, FromRow, Row as _};
 use tiegel_types::RunId;
 
 use crate::columns::{Columns, placeholders};
@@ -118,7 +118,7 @@ impl Store {
 }
 
 async fn insert_pairs(
-    tx: &mut Transaction<'_, Any>,
+    tx: &mut AnyConnection,
     run: &RunId,
     (insert, on_conflict): (&'static str, &'static str),
     pairs: &[(String, String)],
@@ -129,7 +129,7 @@ async fn insert_pairs(
         for (key, value) in chunk {
             query = query.bind(run.as_str()).bind(text(key)?).bind(text(value)?);
         }
-        query.execute(&mut **tx).await.referring_to(|| format!("run {run}"))?;
+        query.execute(&mut *tx).await.referring_to(|| format!("run {run}"))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Forward-only migrations, kept in the binary and applied in one transaction.
 
-use sqlx::{Any, Executor as _, Row as _, Transaction};
+use sqlx::{AnyConnection, Executor as _, Row as _};
 use tiegel_types::Digest;
 
 use crate::pool::Backend;
@@ -17,18 +17,30 @@ pub(crate) struct Migration {
 
 /// All migrations of this binary, oldest first. A released one is never edited: its checksum is in the databases.
 pub(crate) fn known(backend: Backend) -> &'static [Migration] {
+    macro_rules! from {
+        ($folder:literal: $($version:literal $name:literal $file:literal,)+) => {
+            &[$(Migration { version: $version, name: $name, sql: include_str!(concat!("../migrations/", $folder, $file)) }),+]
+        };
+    }
+    macro_rules! all {
+        ($folder:literal) => {
+            from! { $folder:
+                1 "init" "0001_init.sql",
+                2 "tracking" "0002_tracking.sql",
+                3 "registry" "0003_registry.sql",
+                4 "traces" "0004_traces.sql",
+                5 "artifacts" "0005_artifacts.sql",
+            }
+        };
+    }
     match backend {
-        Backend::Sqlite => {
-            &[Migration { version: 1, name: "init", sql: include_str!("../migrations/sqlite/0001_init.sql") }]
-        }
-        Backend::Postgres => {
-            &[Migration { version: 1, name: "init", sql: include_str!("../migrations/postgres/0001_init.sql") }]
-        }
+        Backend::Sqlite => all!("sqlite/"),
+        Backend::Postgres => all!("postgres/"),
     }
 }
 
 /// Applies those of `migrations` that the database lacks, in the caller's transaction.
-pub(crate) async fn up(tx: &mut Transaction<'_, Any>, backend: Backend, migrations: &[Migration]) -> Result<()> {
+pub(crate) async fn up(tx: &mut AnyConnection, backend: Backend, migrations: &[Migration]) -> Result<()> {
     if backend == Backend::Postgres {
         tx.execute(LOCK).await?;
     }
@@ -38,18 +50,18 @@ pub(crate) async fn up(tx: &mut Transaction<'_, Any>, backend: Backend, migratio
     )
     .await?;
     let applied = sqlx::query("SELECT version, name, checksum FROM schema_migrations ORDER BY version")
-        .fetch_all(&mut **tx)
+        .fetch_all(&mut *tx)
         .await?;
     for row in &applied {
         check(row.try_get("version")?, row.try_get("name")?, row.try_get("checksum")?, migrations)?;
     }
     for migration in &migrations[applied.len()..] {
-        sqlx::raw_sql(migration.sql).execute(&mut **tx).await?;
+        sqlx::raw_sql(migration.sql).execute(&mut *tx).await?;
         sqlx::query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)")
             .bind(migration.version)
             .bind(migration.name)
             .bind(checksum(migration))
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
         tracing::info!(version = migration.version, name = migration.name, "applied a database migration");
     }

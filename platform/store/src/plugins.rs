@@ -46,7 +46,7 @@ impl Store {
         .bind(descriptor)
         .bind(size(new.bytes))
         .bind(new.created_ms)
-        .execute(self.write())
+        .execute(&mut *self.write().await?)
         .await
         .referring_to(|| format!("project '{}'", new.project))?;
         let stored = self.plugin(&new.project, &new.name, Some(&new.version), None).await?;

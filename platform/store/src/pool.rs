@@ -1,13 +1,18 @@
 //! Connections. SQLite has one writer, so its writes go through a pool of one connection and its reads through another.
 
 use std::fmt::Write as _;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, Executor as _, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::db::{Db, Postgres, Sqlite};
 use crate::{Result, StoreError, migrate};
 
 /// Connections that read SQLite at once.
@@ -37,6 +42,21 @@ struct Pools {
     backend: Backend,
     read: AnyPool,
     write: AnyPool,
+    db: Db,
+    /// Held by who writes to SQLite: waiting in a line is fair, retrying a locked file is not.
+    turn: Arc<Mutex<()>>,
+}
+
+/// A connection that writes, and the turn to do so.
+pub(crate) struct WriteConnection {
+    connection: PoolConnection<Any>,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// A transaction that writes, and the turn to do so.
+pub(crate) struct WriteTransaction {
+    transaction: Transaction<'static, Any>,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Store {
@@ -70,8 +90,16 @@ impl Store {
 
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
     pub async fn close(&self) {
+        match &self.0.db {
+            Db::Sqlite(db) => db.close().await,
+            Db::Postgres(db) => db.close().await,
+        }
         self.0.read.close().await;
         self.0.write.close().await;
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
     }
 
     pub(crate) fn backend(&self) -> Backend {
@@ -83,22 +111,69 @@ impl Store {
     }
 
     /// For one statement that is a transaction by itself.
-    pub(crate) fn write(&self) -> &AnyPool {
-        &self.0.write
+    pub(crate) async fn write(&self) -> Result<WriteConnection> {
+        let turn = self.0.turn().await;
+        Ok(WriteConnection { connection: self.0.write.acquire().await?, _turn: turn })
     }
 
     /// A transaction that writes. Inside it, use no other connection: SQLite has only this one to give.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>> {
-        let tx = match self.backend() {
-            // Takes the write lock at once, so that no later statement fails for having read too early.
-            Backend::Sqlite => self.0.write.begin_with("BEGIN IMMEDIATE").await,
-            Backend::Postgres => self.0.write.begin().await,
-        };
-        Ok(tx?)
+    pub(crate) async fn begin(&self) -> Result<WriteTransaction> {
+        self.0.begin().await
+    }
+}
+
+impl Deref for WriteConnection {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for WriteConnection {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.connection
+    }
+}
+
+impl WriteTransaction {
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.transaction.commit().await
+    }
+}
+
+impl Deref for WriteTransaction {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for WriteTransaction {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
     }
 }
 
 impl Pools {
+    async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+        match self.backend {
+            Backend::Sqlite => Some(self.turn.clone().lock_owned().await),
+            Backend::Postgres => None,
+        }
+    }
+
+    async fn begin(&self) -> Result<WriteTransaction> {
+        let turn = self.turn().await;
+        let transaction = match self.backend {
+            // Takes the write lock at once, so that no later statement fails for having read too early.
+            Backend::Sqlite => self.write.begin_with("BEGIN IMMEDIATE").await?,
+            Backend::Postgres => self.write.begin().await?,
+        };
+        Ok(WriteTransaction { transaction, _turn: turn })
+    }
+
     async fn sqlite(url: &str) -> Result<Pools> {
         let url = match (url.contains("mode="), url.contains('?')) {
             (true, _) => url.to_owned(),
@@ -114,12 +189,16 @@ impl Pools {
         // The writer first: it makes the file and switches it to write-ahead logging.
         let write = pool(SQLITE_WRITER).max_connections(1).connect_with(options.clone()).await?;
         let read = pool(SQLITE_READER).max_connections(SQLITE_READERS_MAX).connect_with(options).await?;
-        Ok(Pools { backend: Backend::Sqlite, read, write })
+        let turn = Arc::new(Mutex::new(()));
+        let path = url.parse::<SqliteConnectOptions>()?.get_filename().to_owned();
+        let db = Db::Sqlite(Sqlite::open(&path, "NORMAL", turn.clone())?);
+        Ok(Pools { backend: Backend::Sqlite, read, write, db, turn })
     }
 
     async fn postgres(url: &str) -> Result<Pools> {
         let pool = pool(false).max_connections(POSTGRES_CONNECTIONS_MAX).connect(url).await?;
-        Ok(Pools { backend: Backend::Postgres, read: pool.clone(), write: pool })
+        let db = Db::Postgres(Postgres::open(url).await?);
+        Ok(Pools { backend: Backend::Postgres, read: pool.clone(), write: pool, db, turn: Arc::default() })
     }
 }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{Any, FromRow, Row as _, Transaction};
+use sqlx::{AnyConnection, FromRow, Row as _};
 use tiegel_types::{Digest, Kind, Name, ResourceRef};
 
 use crate::audit::insert_audit;
@@ -43,7 +43,7 @@ impl Store {
         sqlx::query("INSERT INTO projects (name, serial, created_ms) VALUES ($1, 0, $2) ON CONFLICT (name) DO NOTHING")
             .bind(name.as_str())
             .bind(now_ms)
-            .execute(self.write())
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
@@ -125,7 +125,7 @@ struct Apply<'a> {
 }
 
 impl Apply<'_> {
-    async fn change(&self, tx: &mut Transaction<'_, Any>, change: &ResourceChange) -> Result<()> {
+    async fn change(&self, tx: &mut AnyConnection, change: &ResourceChange) -> Result<()> {
         let ResourceChange { kind, name, spec } = change;
         let subject = ResourceRef::new(*kind, name.clone()).to_string();
         let before: Option<String> =
@@ -133,7 +133,7 @@ impl Apply<'_> {
                 .bind(self.project.as_str())
                 .bind(kind.as_str())
                 .bind(name.as_str())
-                .fetch_optional(&mut **tx)
+                .fetch_optional(&mut *tx)
                 .await?
                 .map(|row| row.text("digest"))
                 .transpose()?;
@@ -164,7 +164,7 @@ impl Apply<'_> {
 
     async fn upsert(
         &self,
-        tx: &mut Transaction<'_, Any>,
+        tx: &mut AnyConnection,
         (kind, name): (Kind, &Name),
         spec: &serde_json::Value,
         digest: &Digest,
@@ -181,7 +181,7 @@ impl Apply<'_> {
         .bind(digest.to_string())
         .bind(self.serial)
         .bind(self.now_ms)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await;
         match written {
             Err(error) if error.as_database_error().is_some_and(|db| db.is_unique_violation()) => {
@@ -193,12 +193,12 @@ impl Apply<'_> {
         }
     }
 
-    async fn delete(&self, tx: &mut Transaction<'_, Any>, kind: Kind, name: &Name) -> Result<()> {
+    async fn delete(&self, tx: &mut AnyConnection, kind: Kind, name: &Name) -> Result<()> {
         sqlx::query("DELETE FROM resources WHERE project = $1 AND kind = $2 AND name = $3")
             .bind(self.project.as_str())
             .bind(kind.as_str())
             .bind(name.as_str())
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
         Ok(())
     }
@@ -206,10 +206,10 @@ impl Apply<'_> {
 
 /// Holds the project until the transaction ends, so that what is numbered within it is numbered once; answers its
 /// serial. An update locks on both databases; `FOR UPDATE` is Postgres alone.
-pub(crate) async fn lock_project(tx: &mut Transaction<'_, Any>, project: &Name) -> Result<i64> {
+pub(crate) async fn lock_project(tx: &mut AnyConnection, project: &Name) -> Result<i64> {
     let row = sqlx::query("UPDATE projects SET serial = serial WHERE name = $1 RETURNING serial")
         .bind(project.as_str())
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await?;
     Ok(row.ok_or_else(|| no_project(project))?.int("serial")?)
 }

@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::any::AnyRow;
-use tiegel_types::{Digest, JobId, Name, RunId, RunStatus};
+use tiegel_types::{JobId, Name, RunId, RunStatus};
 
-use crate::columns::{Columns, message, size, value_text};
+use crate::columns::{Columns, message, value_text};
 use crate::error::Referring;
 use crate::{Result, Store, StoreError};
 
@@ -35,14 +35,6 @@ pub struct NewRun {
     pub source: serde_json::Value,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunArtifactRow {
-    pub run_id: RunId,
-    pub path: String,
-    pub digest: Digest,
-    pub bytes: u64,
-}
-
 macro_rules! run_columns {
     () => {
         "run_id, experiment_id, project, name, status, start_ms, end_ms, job_id, source, lifecycle"
@@ -67,7 +59,7 @@ impl Store {
             .bind(new.start_ms)
             .bind(new.job_id.map(|id| id.to_string()))
             .bind(value_text(&new.source))
-            .fetch_optional(self.write())
+            .fetch_optional(&mut *self.write().await?)
             .await
             .referring_to(|| format!("project '{}', experiment {} or the job", new.project, new.experiment_id))?;
         row.ok_or_else(|| StoreError::Conflict(format!("run {} belongs to another experiment", new.run_id)))
@@ -79,7 +71,7 @@ impl Store {
             .bind(run.as_str())
             .bind(status.as_str())
             .bind(now_ms)
-            .execute(self.write())
+            .execute(&mut *self.write().await?)
             .await?;
         if done.rows_affected() == 0 {
             return Err(no_run(run));
@@ -105,30 +97,6 @@ impl Store {
         let query = sqlx::query_as(sql).bind(project.as_str()).bind(experiment).bind(i64::from(limit));
         Ok(query.fetch_all(self.read()).await?)
     }
-
-    /// The same path again replaces it.
-    #[tracing::instrument(name = "db.runs.put_artifact", skip_all)]
-    pub async fn put_run_artifact(&self, run: &RunId, path: &str, digest: &Digest, bytes: u64) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO run_artifacts (run_id, path, digest, bytes) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (run_id, path) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes",
-        )
-        .bind(run.as_str())
-        .bind(path)
-        .bind(digest.to_string())
-        .bind(size(bytes))
-        .execute(self.write())
-        .await
-        .referring_to(|| format!("run {run}"))?;
-        Ok(())
-    }
-
-    /// By path.
-    #[tracing::instrument(name = "db.runs.artifacts", skip_all)]
-    pub async fn run_artifacts(&self, run: &RunId) -> Result<Vec<RunArtifactRow>> {
-        let sql = "SELECT run_id, path, digest, bytes FROM run_artifacts WHERE run_id = $1 ORDER BY path";
-        Ok(sqlx::query_as(sql).bind(run.as_str()).fetch_all(self.read()).await?)
-    }
 }
 
 pub(crate) fn no_run(run: &RunId) -> StoreError {
@@ -148,17 +116,6 @@ impl FromRow<'_, AnyRow> for RunRow {
             job_id: row.parsed_opt("job_id")?,
             source: row.json("source")?,
             lifecycle: row.text("lifecycle")?,
-        })
-    }
-}
-
-impl FromRow<'_, AnyRow> for RunArtifactRow {
-    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            run_id: row.parsed("run_id")?,
-            path: row.text("path")?,
-            digest: row.parsed("digest")?,
-            bytes: row.count("bytes")?,
         })
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::any::AnyRow;
-use sqlx::{Any, FromRow, Transaction};
+use sqlx::{AnyConnection, FromRow};
 use tiegel_types::{Digest, JobId, Name, StepState};
 
 use crate::columns::{Columns, message, size, value_text};
@@ -186,7 +186,7 @@ impl Store {
     }
 }
 
-async fn set_step(tx: &mut Transaction<'_, Any>, job: JobId, name: &str, update: StepUpdate) -> Result<()> {
+async fn set_step(tx: &mut AnyConnection, job: JobId, name: &str, update: StepUpdate) -> Result<()> {
     let done = sqlx::query(
         "UPDATE steps SET state = $3, cache_key = COALESCE($4, cache_key), reason = COALESCE($5, reason), \
          inputs = COALESCE($6, inputs), output = COALESCE($7, output), started_ms = COALESCE($8, started_ms), \
@@ -205,7 +205,7 @@ async fn set_step(tx: &mut Transaction<'_, Any>, job: JobId, name: &str, update:
     .bind(update.rows.map(size))
     .bind(update.error.as_deref().map(message))
     .bind(update.trace_id)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     if done.rows_affected() == 0 {
         return Err(StoreError::not_found(format!("step '{name}' of job {job}")));

@@ -29,12 +29,13 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 25] = [
+const LEVELS: [(&str, Level); 27] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
     ("config", L0),
     ("telemetry", L0),
+    ("search", L0),
     ("query", Heavy),
     ("wasm", Heavy),
     ("model", Heavy),
@@ -51,6 +52,7 @@ const LEVELS: [(&str, Level); 25] = [
     ("http", L3),
     ("api", L3),
     ("inference", L3),
+    ("mlflow", L3),
     ("server", L4),
     ("xtask", Free),
     ("tests", Free),
@@ -58,18 +60,20 @@ const LEVELS: [(&str, Level); 25] = [
 ];
 
 /// The edges inside a level; L0 is free among itself.
-const WITHIN_LEVEL: [(&str, &[&str]); 6] = [
+const WITHIN_LEVEL: [(&str, &[&str]); 7] = [
     ("jobs", &["store"]),
     ("training", &["pipeline", "tracking", "registry"]),
     ("serving", &["registry"]),
     ("project", &["pipeline", "training", "serving", "registry", "tracking"]),
     ("api", &["http"]),
     ("inference", &["http"]),
+    ("mlflow", &["http"]),
 ];
 
 /// A name that ends in `*` stands for all that start so.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("sqlx", &["store"]),
+    ("rusqlite", &["store"]),
     ("datafusion*", &["query"]),
     ("parquet", &["query"]),
     ("wasmtime*", &["wasm"]),
@@ -77,7 +81,7 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("candle-*", &["model"]),
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
-    ("axum", &["http", "api", "inference", "server"]),
+    ("axum", &["http", "api", "inference", "mlflow", "server"]),
     ("reqwest", &["server", "telemetry"]),
 ];
 

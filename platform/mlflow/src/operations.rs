@@ -1,0 +1,22 @@
+//! What clients ask of the server itself.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::Mlflow;
+
+/// The release of MLflow whose interface this is. Clients send traces from 3.4 on.
+const VERSION: &str = "3.17.2";
+
+pub(crate) fn routes() -> Router<Mlflow> {
+    Router::new().route("/health", get(async || "OK")).route("/version", get(async || VERSION))
+}
+
+pub(crate) fn protocol() -> Router<Mlflow> {
+    Router::new().route("/3.0/mlflow/server-info", get(server_info))
+}
+
+async fn server_info() -> Json<Value> {
+    Json(json!({ "store_type": "SqlStore", "workspaces_enabled": false }))
+}
