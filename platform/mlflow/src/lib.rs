@@ -4,23 +4,31 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod artifact_proxy;
+mod artifacts;
 mod batch;
+mod download;
 mod error;
 mod experiments;
 mod inputs;
 mod location;
 mod logging;
 mod metrics;
+mod multipart;
 mod operations;
 mod params;
+mod presigned;
 mod render;
 mod runs;
+#[cfg(test)]
+mod testing;
 mod validate;
 mod wire;
 mod workspace;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use tiegel_artifacts::Artifacts;
 use tiegel_context::Ctx;
 
 pub use error::{ErrorCode, MlflowError, MlflowResult};
@@ -34,6 +42,7 @@ pub struct Mlflow {
     pub ctx: Ctx,
     /// Where experiments without a location of their own keep artifacts: `mlflow-artifacts:/`, unless configured.
     pub default_artifact_root: String,
+    pub artifacts: Artifacts,
 }
 
 /// All routes of the dialect.
@@ -41,8 +50,9 @@ pub fn router(state: Mlflow) -> Router {
     let protocol = protocol();
     Router::new()
         .nest("/api", protocol.clone())
-        .nest("/ajax-api", protocol)
+        .nest("/ajax-api", protocol.merge(artifacts::for_ui()))
         .merge(operations::routes())
+        .merge(artifacts::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
@@ -57,4 +67,8 @@ fn protocol() -> Router<Mlflow> {
         .merge(logging::routes())
         .merge(metrics::routes())
         .merge(runs::routes())
+        .merge(artifacts::protocol())
+        .merge(artifact_proxy::protocol())
+        .merge(multipart::protocol())
+        .merge(presigned::protocol())
 }
