@@ -22,6 +22,8 @@ mod render;
 mod runs;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tracking_tests;
 mod validate;
 mod wire;
 mod workspace;
