@@ -36,3 +36,6 @@ fn refused(error: BlobError) -> OpError {
         other => other.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

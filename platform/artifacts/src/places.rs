@@ -55,11 +55,17 @@ impl Artifacts {
         if let Some(path) = proxied_path(uri)? {
             return Ok(Root::Ours(self.clone(), path));
         }
-        let tree = match folder_of(uri) {
-            Some(folder) => self.folder_tree(uri, &folder)?,
-            None => Tree::open(uri, &self.0.places.options).map_err(|error| unreadable(uri, &error))?,
-        };
-        Ok(Root::Theirs(tree))
+        if let Some(folder) = folder_of(uri) {
+            return Ok(Root::Theirs(self.folder_tree(uri, &folder)?));
+        }
+        // A blob store may be a relative folder; what a client says may not.
+        if !uri.contains("://") {
+            return Err(unreadable(
+                uri,
+                &BlobError::Invalid("it is neither a URL nor the whole path of a folder".to_owned()),
+            ));
+        }
+        Ok(Root::Theirs(Tree::open(uri, &self.0.places.options).map_err(|error| unreadable(uri, &error))?))
     }
 
     fn folder_tree(&self, uri: &str, folder: &Path) -> OpResult<Tree> {
