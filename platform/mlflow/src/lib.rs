@@ -6,15 +6,25 @@
 
 mod artifact_proxy;
 mod artifacts;
+mod batch;
 mod download;
 mod error;
+mod experiments;
+mod inputs;
+mod location;
+mod logging;
+mod metrics;
 mod multipart;
 mod operations;
 mod params;
 mod presigned;
+mod render;
+mod runs;
 #[cfg(test)]
 mod testing;
+mod validate;
 mod wire;
+mod workspace;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -51,6 +61,12 @@ pub fn router(state: Mlflow) -> Router {
 fn protocol() -> Router<Mlflow> {
     Router::new()
         .merge(operations::protocol())
+        .merge(batch::routes())
+        .merge(experiments::routes())
+        .merge(inputs::routes())
+        .merge(logging::routes())
+        .merge(metrics::routes())
+        .merge(runs::routes())
         .merge(artifacts::protocol())
         .merge(artifact_proxy::protocol())
         .merge(multipart::protocol())
