@@ -88,6 +88,8 @@ async fn a_folder_that_clients_write_is_read_where_the_operator_allows_it() {
         let refused = artifacts.at(uri).err().unwrap().to_string();
         assert!(refused.contains("source_roots"), "{uri}: {refused}");
     }
+    let bucket = artifacts.at("s3://bucket/x").err().unwrap().to_string();
+    assert!(bucket.contains("no credentials"), "{bucket}");
     for uri in ["hdfs://host/x", "ftp://host/x", "dbfs:/x", "https://host/x", "relative/x", ""] {
         assert!(matches!(artifacts.at(uri).err(), Some(OpError::Invalid { .. })), "{uri}");
     }
