@@ -4,6 +4,7 @@
 //! answer alike: every test runs on both. Times are milliseconds given by the caller, JSON columns hold what
 //! `serde_json` wrote, and no row whose JSON could not be read back is ever written.
 
+mod artifacts;
 mod audit;
 mod checkpoints;
 mod columns;
@@ -25,6 +26,7 @@ mod steps;
 pub mod testing;
 mod versions;
 
+pub use artifacts::{ArtifactEntry, ArtifactPage, ArtifactRow, NewUpload, PartRow, RunArtifactRow, UploadRow};
 pub use audit::{AuditRow, NewAudit};
 pub use checkpoints::{CheckpointRow, NewCheckpoint};
 pub use datasets::{DatasetVersionRow, NewDatasetVersion};
@@ -41,7 +43,7 @@ pub use registry::{
     NewModelVersion, NewVersion, NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags,
     WebhookChange, WebhookPage, WebhookRow, WebhookSecret, is_prompt,
 };
-pub use runs::{NewRun, RunArtifactRow, RunRow};
+pub use runs::{NewRun, RunRow};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 
 type Result<T> = std::result::Result<T, StoreError>;
