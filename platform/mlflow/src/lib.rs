@@ -4,14 +4,23 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod caller;
 mod error;
+mod logged_models;
+mod model_versions;
 mod operations;
 mod params;
+mod registered_models;
+mod registry;
+mod webhooks;
 mod wire;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use tiegel_context::Ctx;
+use tiegel_registry::WebhookSender;
 
 pub use error::{ErrorCode, MlflowError, MlflowResult};
 
@@ -24,6 +33,21 @@ pub struct Mlflow {
     pub ctx: Ctx,
     /// Where experiments without a location of their own keep artifacts: `mlflow-artifacts:/`, unless configured.
     pub default_artifact_root: String,
+    pub registry: Registry,
+}
+
+/// What the registry needs beside the store.
+#[derive(Clone)]
+pub struct Registry {
+    pub sender: WebhookSender,
+    /// Called after each change: endpoints may have to follow an alias, and webhooks to be told.
+    pub on_change: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Registry {
+    pub(crate) fn changed(&self) {
+        (self.on_change)();
+    }
 }
 
 /// All routes of the dialect.
@@ -39,5 +63,10 @@ pub fn router(state: Mlflow) -> Router {
 
 /// The routes below `/api` and `/ajax-api`, such as `/2.0/mlflow/runs/create`.
 fn protocol() -> Router<Mlflow> {
-    Router::new().merge(operations::protocol())
+    Router::new()
+        .merge(operations::protocol())
+        .merge(registered_models::protocol())
+        .merge(model_versions::protocol())
+        .merge(logged_models::protocol())
+        .merge(webhooks::protocol())
 }

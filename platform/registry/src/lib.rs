@@ -6,6 +6,7 @@
 //! webhook never makes this server call an address of its own network, unless the operator allows it.
 
 mod bundle;
+mod lineage;
 mod names;
 mod signature;
 mod source;
@@ -18,8 +19,9 @@ use tiegel_store::{Change, ModelVersionRow, NewModelVersion};
 use tiegel_types::{Digest, Metrics, Name, RunId};
 
 pub use bundle::{Bundle, BundleModel, ReplayTables, Stage};
+pub use lineage::{Lineage, lineage};
 pub use names::{check_alias, check_logged_model_name, check_model_name, check_tag, check_tag_key};
-pub use source::{ModelUri, check_prompt_source, check_source, is_within};
+pub use source::{ModelUri, check_prompt_source, check_source, is_within, not_contained};
 pub use uri::Uri;
 pub use webhooks::{
     SendError, Sent, WebhookDeliverer, WebhookPolicy, WebhookSender, event_of, event_parts, example_of,
@@ -47,6 +49,16 @@ pub async fn get_bundle(ctx: &Context, digest: &Digest) -> OpResult<Bundle> {
         return Err(OpError::invalid("bundle_format", message));
     }
     serde_json::from_value(value).map_err(|e| OpError::internal(format!("bundle {digest} is not readable: {e}")))
+}
+
+/// Gives a version that a client registered the metrics of its logged model, or else of its run.
+pub async fn complete_metrics(ctx: &Context, version: &mut ModelVersionRow) -> OpResult<()> {
+    if version.metrics.is_empty() && version.bundle.is_none() && !version.run_id.is_empty() {
+        let Ok(run) = version.run_id.parse() else { return Ok(()) };
+        let latest = ctx.store.latest_metrics(&run).await?;
+        version.metrics = latest.into_iter().map(|point| (point.key, point.value)).collect();
+    }
+    Ok(())
 }
 
 pub struct Registration {
@@ -92,12 +104,7 @@ pub struct WantedBundle {
     pub bundle: Digest,
 }
 
-pub async fn resolve(
-    ctx: &Context,
-    model: &Name,
-    alias: Option<&Name>,
-    version: Option<u32>,
-) -> OpResult<Wanted> {
+pub async fn resolve(ctx: &Context, model: &Name, alias: Option<&Name>, version: Option<u32>) -> OpResult<Wanted> {
     let version = match (alias, version) {
         (_, Some(version)) => Some(version),
         (Some(alias), None) => ctx.store.alias(model.as_str(), alias.as_str()).await?,

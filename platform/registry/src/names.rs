@@ -127,7 +127,10 @@ mod tests {
         for bad in ["", "  ", "a/b", "a:b", ".", "..", "..a", &"a".repeat(257)] {
             assert!(check_model_name("name", bad).is_err(), "{bad}");
         }
-        assert_eq!(check_model_name("new_name", " "), Err("Missing value for required parameter 'new_name'.".to_owned()));
+        assert_eq!(
+            check_model_name("new_name", " "),
+            Err("Missing value for required parameter 'new_name'.".to_owned())
+        );
     }
 
     #[test]

@@ -13,11 +13,8 @@ pub(crate) fn of_bundle(bundle: &Bundle) -> Value {
 
 fn column(field: &Field) -> Value {
     let kind = kind(field.dtype);
-    let mut column = if field.width > 1 {
-        json!({ "type": "array", "items": { "type": kind } })
-    } else {
-        json!({ "type": kind })
-    };
+    let mut column =
+        if field.width > 1 { json!({ "type": "array", "items": { "type": kind } }) } else { json!({ "type": kind }) };
     column["name"] = json!(field.name);
     column["required"] = json!(!field.nullable);
     column

@@ -87,7 +87,7 @@ pub fn check_source(source: &str, id_field: &str, owner: Option<&str>) -> Result
 }
 
 /// The message for a source that what the request names does not contain.
-pub(crate) fn not_contained(source: &str, id_field: &str) -> String {
+pub fn not_contained(source: &str, id_field: &str) -> String {
     format!(
         "Invalid model version source: '{source}'. The {id_field} request parameter must identify the resource that \
          contains the source."

@@ -7,7 +7,9 @@ mod aliases;
 mod deliveries;
 mod events;
 mod loading;
+mod logged;
 mod models;
+mod pairs;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,10 @@ use std::str::FromStr;
 use tiegel_types::{Digest, JobId, Metrics, Name};
 
 use crate::StoreError;
+use pairs::{PairsOf, put_pairs, remove_pair};
 
 pub use deliveries::{Attempt, Delivery, DeliveryRow, DeliveryState, Outcome};
+pub use logged::{LoggedModelMetric, LoggedModelRow, LoggedModelStatus, NewLoggedModel};
 pub use models::NewModel;
 pub use versions::{NewModelVersion, NewVersion};
 pub use webhooks::{NewWebhook, WebhookChange, WebhookPage, WebhookRow, WebhookSecret};

@@ -76,7 +76,9 @@ pub fn example_of(event: &str) -> Value {
         ("model_version_tag" | "prompt_version_tag", "set") => {
             json!({ "name": name, "version": "1", "key": "example_key", "value": "example_value" })
         }
-        ("model_version_tag" | "prompt_version_tag", _) => json!({ "name": name, "version": "1", "key": "example_key" }),
+        ("model_version_tag" | "prompt_version_tag", _) => {
+            json!({ "name": name, "version": "1", "key": "example_key" })
+        }
         _ => json!({
             "budget_policy_id": "bp-abc123", "budget_unit": "USD", "budget_amount": 100.0, "current_spend": 105.5,
             "duration_unit": "MONTHS", "duration_value": 1, "target_scope": "ENDPOINT", "workspace": "default",
@@ -96,7 +98,9 @@ mod tests {
         assert_eq!(event_parts("prompt_alias.deleted"), ("PROMPT_ALIAS".to_owned(), "DELETED".to_owned()));
         let refused = event_of(&json!("REGISTERED_MODEL"), &json!("UPDATED")).unwrap_err();
         assert_eq!(refused, "Invalid action 'updated' for entity 'registered_model'. Valid actions are: ['created']");
-        for (entity, action) in [(json!(0), json!(1)), (json!(11), json!(1)), (json!("x"), json!(1)), (json!(1), json!(9))] {
+        for (entity, action) in
+            [(json!(0), json!(1)), (json!(11), json!(1)), (json!("x"), json!(1)), (json!(1), json!(9))]
+        {
             assert!(event_of(&entity, &action).is_err());
         }
     }

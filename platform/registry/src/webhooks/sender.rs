@@ -110,10 +110,11 @@ impl WebhookSender {
             request = request.header("X-MLflow-Signature", signature_of(secret, &id, seconds, &body));
         }
         let request = request.header("X-MLflow-Delivery-Id", id).header("X-MLflow-Timestamp", seconds.to_string());
-        let answer = request.body(body).send().await.map_err(|error| SendError {
-            message: causes(&error),
-            is_transient: true,
-        })?;
+        let answer = request
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| SendError { message: causes(&error), is_transient: true })?;
         Ok(read(answer).await)
     }
 

@@ -2,8 +2,8 @@ use serde_json::json;
 use tiegel_types::Name;
 
 use super::events::Claimed;
-use super::tags::{self, Owner};
-use super::{AliasRow, Change, Made, ModelRow, Tags, is_prompt, loading, no_model};
+use super::tags::MODEL_TAGS;
+use super::{AliasRow, Change, Made, ModelRow, Tags, is_prompt, loading, no_model, put_pairs};
 use crate::db::Tx;
 use crate::{Result, Store};
 
@@ -92,7 +92,7 @@ fn create(tx: &mut Tx<'_>, new: &NewModel, change: &Change) -> Result<Made<Model
     let Some(id) = insert(tx, new, change.at_ms)? else {
         return taken(tx, &new.name);
     };
-    tags::put(tx, Owner::Model(id), &new.tags)?;
+    put_pairs(tx, MODEL_TAGS.of(id.into()), &new.tags)?;
     let is_prompt = is_prompt(&new.tags);
     let model = Claimed { id, project: new.project.clone(), name: new.name.clone(), is_prompt };
     model.tell_of_model(tx, change, &new.tags, &new.description)?;

@@ -1,5 +1,6 @@
 mod bundles;
 mod clients;
+mod logged;
 mod webhooks;
 
 use serde_json::json;

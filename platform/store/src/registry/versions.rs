@@ -4,8 +4,8 @@ use tiegel_types::{Digest, Metrics, Name, RunId};
 use super::aliases::point;
 use super::events::{Claimed, VersionEvent};
 use super::models::{NewModel, insert as insert_model};
-use super::tags::{self, Owner, held_version};
-use super::{Change, ModelVersionRow, Stage, Tags, is_prompt, loading, no_model, no_version};
+use super::tags::{VERSION_TAGS, held_version};
+use super::{Change, ModelVersionRow, Stage, Tags, is_prompt, loading, logged, no_model, no_version, put_pairs};
 use crate::columns::json_text;
 use crate::db::Tx;
 use crate::{Result, Store, StoreError};
@@ -194,7 +194,10 @@ fn create(tx: &mut Tx<'_>, new: &NewVersion, change: &Change) -> Result<ModelVer
         metrics: "{}".to_owned(),
     };
     let (version, id) = made.insert(tx, &model, change)?;
-    tags::put(tx, Owner::Version(id), &new.tags)?;
+    put_pairs(tx, VERSION_TAGS.of(id.into()), &new.tags)?;
+    if let Some(logged_model) = &new.logged_model_id {
+        logged::add_registration(tx, logged_model, (&new.model, version))?;
+    }
     // The version's own tags decide which event it is, as clients tag each version of a prompt.
     model.is_prompt = is_prompt(&new.tags);
     let event = VersionEvent {
