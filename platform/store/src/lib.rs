@@ -18,6 +18,7 @@ mod plugins;
 mod pool;
 mod projects;
 mod registry;
+mod search;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -40,6 +41,7 @@ pub use registry::{
     NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags, WebhookChange, WebhookPage,
     WebhookRow, WebhookSecret, is_prompt,
 };
+pub use search::{Page, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 pub use tracking::{
     ArtifactLocation, Batch, DatasetInput, DatasetSummary, ExperimentRow, HistoryPage, HistoryQuery, LatestMetric,
