@@ -4,14 +4,21 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod artifact_proxy;
+mod artifacts;
 mod caller;
+mod download;
 mod error;
 mod logged_models;
 mod model_versions;
+mod multipart;
 mod operations;
 mod params;
+mod presigned;
 mod registered_models;
 mod registry;
+#[cfg(test)]
+mod testing;
 mod webhooks;
 mod wire;
 
@@ -19,6 +26,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use tiegel_artifacts::Artifacts;
 use tiegel_context::Ctx;
 use tiegel_registry::WebhookSender;
 
@@ -33,6 +41,7 @@ pub struct Mlflow {
     pub ctx: Ctx,
     /// Where experiments without a location of their own keep artifacts: `mlflow-artifacts:/`, unless configured.
     pub default_artifact_root: String,
+    pub artifacts: Artifacts,
     pub registry: Registry,
 }
 
@@ -55,8 +64,9 @@ pub fn router(state: Mlflow) -> Router {
     let protocol = protocol();
     Router::new()
         .nest("/api", protocol.clone())
-        .nest("/ajax-api", protocol)
+        .nest("/ajax-api", protocol.merge(artifacts::for_ui()))
         .merge(operations::routes())
+        .merge(artifacts::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
@@ -69,4 +79,8 @@ fn protocol() -> Router<Mlflow> {
         .merge(model_versions::protocol())
         .merge(logged_models::protocol())
         .merge(webhooks::protocol())
+        .merge(artifacts::protocol())
+        .merge(artifact_proxy::protocol())
+        .merge(multipart::protocol())
+        .merge(presigned::protocol())
 }

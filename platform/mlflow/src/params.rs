@@ -78,11 +78,11 @@ impl Params {
     }
 
     pub fn texts(&self, name: &str) -> MlflowResult<Vec<&str>> {
-        let text = |value| match value {
+        let texts = self.list(name)?.into_iter().map(|value| match value {
             Value::String(text) => Ok(text.as_str()),
             other => Err(invalid(name, other)),
-        };
-        self.list(name)?.into_iter().map(text).collect()
+        });
+        texts.collect()
     }
 
     /// A message inside this one.
