@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use tiegel_http::{ApiError, Json, Path, Problem};
 use tiegel_registry::Lineage;
-use tiegel_store::{AliasRow, Change, ModelVersionRow};
+use tiegel_store::{AliasRow, Change, ModelVersionRow, Scope};
 use tiegel_types::{Digest, Metrics, Name};
 use utoipa::ToSchema;
 
@@ -172,7 +172,7 @@ pub async fn set_alias(
     if alias.parse::<Name>().is_err() {
         tiegel_registry::check_alias(&alias, true).map_err(malformed)?;
     }
-    let change = Change { actor: ACTOR.to_owned(), at_ms: state.ctx.now_ms() };
+    let change = Change { actor: ACTOR.to_owned(), at_ms: state.ctx.now_ms(), scope: Scope::All };
     state.ctx.store.set_alias(&model, &alias, set.version, change).await?;
     state.reconciler.poke();
     Ok(Json(Alias { alias, version: set.version }))

@@ -6,11 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use tiegel_store::{Change, Scope};
 use tiegel_types::Name;
 
-use crate::{Mlflow, MlflowError};
+use crate::workspace::Workspace;
+use crate::{Mlflow, MlflowError, MlflowResult};
 
-/// The project of clients that name none.
-const DEFAULT_PROJECT: &str = "default";
-const WORKSPACE: &str = "x-mlflow-workspace";
 /// Characters of a user's name that the audit keeps.
 const USER_CHARS_MAX: usize = 100;
 
@@ -32,14 +30,13 @@ impl Caller {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
+impl FromRequestParts<Mlflow> for Caller {
     type Rejection = MlflowError;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, MlflowError> {
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let project = header(WORKSPACE).filter(|name| !name.is_empty()).unwrap_or(DEFAULT_PROJECT);
-        let project = project.parse().map_err(|error| MlflowError::invalid(format!("workspace {error}")))?;
-        let actor = match header(AUTHORIZATION.as_str()).and_then(user_of) {
+    async fn from_request_parts(parts: &mut Parts, state: &Mlflow) -> MlflowResult<Self> {
+        let Workspace { project } = Workspace::from_request_parts(parts, state).await?;
+        let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let actor = match authorization.and_then(user_of) {
             Some(user) => format!("mlflow client {user}"),
             None => "mlflow client".to_owned(),
         };

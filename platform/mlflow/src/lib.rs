@@ -21,6 +21,7 @@ mod registry;
 mod testing;
 mod webhooks;
 mod wire;
+mod workspace;
 
 use std::sync::Arc;
 

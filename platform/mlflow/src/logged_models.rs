@@ -37,7 +37,7 @@ async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> 
             tiegel_registry::check_logged_model_name(name).map_err(MlflowError::invalid)?;
             name.to_owned()
         }
-        None => tiegel_tracking::random_name(uuid),
+        None => tiegel_tracking::random_name(uuid.as_u64_pair().0),
     };
     let new = NewLoggedModel {
         model_id: format!("m-{}", uuid.simple()),
@@ -231,3 +231,6 @@ fn metric_json(model_id: &str, metric: &LoggedModelMetric) -> Value {
     put("run_id", json!(metric.run_id));
     Value::Object(fields)
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,3 +124,6 @@ pub(crate) fn put_list(fields: &mut Map<String, Value>, key: &str, values: impl 
         fields.insert(key.to_owned(), values.into());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,3 +214,6 @@ fn read_token(token: &str) -> MlflowResult<(i64, i64)> {
     };
     read().ok_or_else(|| MlflowError::invalid("Invalid page token: use the one that the last page came with"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ mod webhooks;
 
 use serde_json::Value;
 use tiegel_context::{Context, OpError, OpResult};
-use tiegel_store::{Change, ModelVersionRow, NewModelVersion};
+use tiegel_store::{Change, ModelVersionRow, NewModelVersion, Scope};
 use tiegel_types::{Digest, Metrics, Name, RunId};
 
 pub use bundle::{Bundle, BundleModel, ReplayTables, Stage};
@@ -56,7 +56,7 @@ pub async fn complete_metrics(ctx: &Context, version: &mut ModelVersionRow) -> O
     if version.metrics.is_empty() && version.bundle.is_none() && !version.run_id.is_empty() {
         let Ok(run) = version.run_id.parse() else { return Ok(()) };
         let latest = ctx.store.latest_metrics(&run).await?;
-        version.metrics = latest.into_iter().map(|point| (point.key, point.value)).collect();
+        version.metrics = latest.into_iter().map(|(key, point)| (key, point.value)).collect();
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ pub async fn register(ctx: &Context, registration: Registration) -> OpResult<Mod
         signature: Some(signature::of_bundle(&manifest)),
         alias: alias.map(|alias| alias.to_string()),
     };
-    Ok(ctx.store.register_version(new, Change { actor, at_ms: ctx.now_ms() }).await?)
+    Ok(ctx.store.register_version(new, Change { actor, at_ms: ctx.now_ms(), scope: Scope::All }).await?)
 }
 
 /// What an endpoint asks for.

@@ -3,7 +3,7 @@ use tiegel_types::Digest;
 
 use super::*;
 use crate::testing::store_tests;
-use crate::{NewRun, Scope, NewUpload, PartRow};
+use crate::{NewRun, NewUpload, PartRow, Scope};
 
 fn file(path: &str, bytes: &[u8]) -> ArtifactRow {
     ArtifactRow { path: path.to_owned(), digest: Digest::of(bytes), bytes: bytes.len() as u64, modified_ms: 7 }

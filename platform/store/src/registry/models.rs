@@ -40,7 +40,7 @@ impl Store {
     pub async fn describe_model(&self, name: &str, description: String, change: Change) -> Result<ModelRow> {
         let name = name.to_owned();
         self.transact(move |tx| {
-            let model = Claimed::touch(tx, &name, change.at_ms)?;
+            let model = Claimed::touch(tx, &name, &change)?;
             let sql = "UPDATE registered_models SET description = $2 WHERE id = $1";
             tx.execute(sql, &[model.id.into(), (&description).into()])?;
             existing(tx, &name)
@@ -60,7 +60,7 @@ impl Store {
     pub async fn delete_model(&self, name: &str, change: Change) -> Result<()> {
         let name = name.to_owned();
         self.transact(move |tx| {
-            let model = Claimed::hold(tx, &name)?;
+            let model = Claimed::hold(tx, &name, &change)?;
             tx.execute("DELETE FROM registered_models WHERE id = $1", &[model.id.into()])?;
             model.audit(tx, &change, ("model.delete", format!("model/{name}")), json!({}))
         })
@@ -116,7 +116,7 @@ fn taken(tx: &mut Tx<'_>, name: &str) -> Result<Made<ModelRow>> {
 }
 
 fn rename(tx: &mut Tx<'_>, name: &str, new_name: &str, change: &Change) -> Result<Made<ModelRow>> {
-    let model = Claimed::touch(tx, name, change.at_ms)?;
+    let model = Claimed::touch(tx, name, change)?;
     if name != new_name {
         if by_name(tx, new_name)?.is_some() {
             return taken(tx, new_name);

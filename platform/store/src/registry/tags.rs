@@ -13,10 +13,10 @@ impl Store {
     pub async fn set_model_tag(&self, model: &str, (key, value): (String, String), change: Change) -> Result<()> {
         let model = model.to_owned();
         self.transact(move |tx| {
-            let model = Claimed::hold(tx, &model)?;
+            let model = Claimed::hold(tx, &model, &change)?;
             let payload = json!({ "name": "", "key": key, "value": value });
             put_pairs(tx, MODEL_TAGS.of(model.id.into()), &vec![(key, value)])?;
-            let model = Claimed::hold(tx, &model.name)?;
+            let model = Claimed::hold(tx, &model.name, &change)?;
             model.tell(tx, &change, ("", "prompt_tag.set"), payload)
         })
         .await
@@ -27,7 +27,7 @@ impl Store {
     pub async fn delete_model_tag(&self, model: &str, key: String, change: Change) -> Result<()> {
         let model = model.to_owned();
         self.transact(move |tx| {
-            let model = Claimed::hold(tx, &model)?;
+            let model = Claimed::hold(tx, &model, &change)?;
             if remove_pair(tx, MODEL_TAGS.of(model.id.into()), &key)? {
                 model.tell(tx, &change, ("", "prompt_tag.deleted"), json!({ "name": "", "key": key }))?;
             }
@@ -45,7 +45,7 @@ impl Store {
     ) -> Result<()> {
         let model = model.to_owned();
         self.transact(move |tx| {
-            let (model, id) = held_version(tx, &model, version)?;
+            let (model, id) = held_version(tx, (&model, version), &change)?;
             let payload = json!({ "name": "", "version": version.to_string(), "key": key, "value": value });
             put_pairs(tx, VERSION_TAGS.of(id.into()), &vec![(key, value)])?;
             model.tell(tx, &change, ("model_version_tag.set", "prompt_version_tag.set"), payload)
@@ -58,7 +58,7 @@ impl Store {
     pub async fn delete_version_tag(&self, (model, version): (&str, u32), key: String, change: Change) -> Result<()> {
         let model = model.to_owned();
         self.transact(move |tx| {
-            let (model, id) = held_version(tx, &model, version)?;
+            let (model, id) = held_version(tx, (&model, version), &change)?;
             if remove_pair(tx, VERSION_TAGS.of(id.into()), &key)? {
                 let payload = json!({ "name": "", "version": version.to_string(), "key": key });
                 model.tell(tx, &change, ("model_version_tag.deleted", "prompt_version_tag.deleted"), payload)?;
@@ -70,9 +70,9 @@ impl Store {
 }
 
 /// The model, held, and the id of the version's row.
-pub(super) fn held_version(tx: &mut Tx<'_>, model: &str, version: u32) -> Result<(Claimed, i64)> {
+pub(super) fn held_version(tx: &mut Tx<'_>, (model, version): (&str, u32), change: &Change) -> Result<(Claimed, i64)> {
     let missing = || no_version(model, version);
-    let claimed = Claimed::hold(tx, model).map_err(|error| match error {
+    let claimed = Claimed::hold(tx, model, change).map_err(|error| match error {
         StoreError::NotFound(_) => missing(),
         other => other,
     })?;
