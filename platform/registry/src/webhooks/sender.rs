@@ -70,6 +70,8 @@ impl WebhookSender {
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
             .redirect(Policy::none())
+            // Calls are rare: a connection that was kept would be closed by the time of the next.
+            .pool_max_idle_per_host(0)
             .no_proxy()
             .dns_resolver(Arc::new(resolver))
             .user_agent(concat!("tiegel/", env!("CARGO_PKG_VERSION")))
