@@ -21,7 +21,7 @@ use tiegel_context::{Context, OpError, OpResult};
 /// nothing refers to them. Plain files at a destination are not touched: [`Artifacts::delete`] removes both.
 pub async fn remove_tree(ctx: &Context, root: &ArtifactPath) -> OpResult<u64> {
     if root.is_root() {
-        return Err(OpError::internal("a tree to remove needs a name: the root of all trees is never removed"));
+        return Err(OpError::invalid("invalid_path", "Invalid path: the root of all trees is never removed"));
     }
     Ok(ctx.store.delete_artifacts(root.as_str()).await?)
 }

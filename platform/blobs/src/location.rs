@@ -26,7 +26,7 @@ pub(crate) enum Location {
 impl Location {
     /// An absolute or relative path, or a URL of a scheme that holds many objects.
     pub fn parse(text: &str) -> Result<Self> {
-        if !text.contains("://") {
+        if !text.contains("://") && !text.starts_with("file:") {
             return Ok(Self::Folder(PathBuf::from(text)));
         }
         let url = Url::parse(text).map_err(|error| BlobError::Invalid(format!("'{text}' is not a URL: {error}")))?;
@@ -127,6 +127,7 @@ mod tests {
         let refused = Location::parse("https://example.com/blobs").err().unwrap();
         assert!(refused.to_string().contains("https://"), "{refused}");
         assert!(matches!(Location::parse("./data"), Ok(Location::Folder(path)) if path.as_os_str() == "./data"));
+        assert!(matches!(Location::parse("file:/a"), Ok(Location::Folder(path)) if path.as_os_str() == "/a"));
         assert!(matches!(Location::parse("file:///a%20b"), Ok(Location::Folder(path)) if path.as_os_str() == "/a b"));
     }
 }

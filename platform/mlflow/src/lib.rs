@@ -6,10 +6,16 @@
 
 mod artifact_proxy;
 mod artifacts;
+mod batch;
 mod caller;
 mod download;
 mod error;
+mod experiments;
+mod inputs;
+mod location;
 mod logged_models;
+mod logging;
+mod metrics;
 mod model_versions;
 mod multipart;
 mod operations;
@@ -17,8 +23,11 @@ mod params;
 mod presigned;
 mod registered_models;
 mod registry;
+mod render;
+mod runs;
 #[cfg(test)]
 mod testing;
+mod validate;
 mod webhooks;
 mod wire;
 mod workspace;
@@ -76,10 +85,16 @@ pub fn router(state: Mlflow) -> Router {
 fn protocol() -> Router<Mlflow> {
     Router::new()
         .merge(operations::protocol())
-        .merge(registered_models::protocol())
-        .merge(model_versions::protocol())
-        .merge(logged_models::protocol())
-        .merge(webhooks::protocol())
+        .merge(registered_models::routes())
+        .merge(model_versions::routes())
+        .merge(logged_models::routes())
+        .merge(webhooks::routes())
+        .merge(batch::routes())
+        .merge(experiments::routes())
+        .merge(inputs::routes())
+        .merge(logging::routes())
+        .merge(metrics::routes())
+        .merge(runs::routes())
         .merge(artifacts::protocol())
         .merge(artifact_proxy::protocol())
         .merge(multipart::protocol())

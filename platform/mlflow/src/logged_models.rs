@@ -8,33 +8,32 @@ use tiegel_store::{LoggedModelMetric, LoggedModelRow, LoggedModelStatus, NewLogg
 
 use crate::caller::Caller;
 use crate::params::{Params, missing};
-use crate::registry::{or_missing, pair_json, pairs, put_list};
+use crate::registry::{names, or_missing, pair_json, pairs, put_list};
 use crate::wire::Answer;
-use crate::{Mlflow, MlflowError, MlflowResult};
+use crate::{Mlflow, MlflowError, MlflowResult, validate};
 
 const KEY_CHARS_MAX: usize = 255;
-const VALUE_BYTES_MAX: usize = 1 << 20;
+const VALUE_CHARS_MAX: usize = 1 << 20;
 const MODEL_TYPE_CHARS_MAX: usize = 500;
 const RUN_ID_CHARS_MAX: usize = 256;
 
-pub(crate) fn protocol() -> Router<Mlflow> {
-    let routes = Router::new()
+pub(crate) fn routes() -> Router<Mlflow> {
+    let below = Router::new()
         .route("/", post(create))
         .route("/{model_id}", get(read).patch(finalize).delete(remove))
         .route("/{model_id}/params", post(log_params))
         .route("/{model_id}/tags", patch(set_tags))
         .route("/{model_id}/tags/{key}", delete(delete_tag));
-    Router::new().nest("/2.0/mlflow/logged-models", routes)
+    Router::new().nest("/2.0/mlflow/logged-models", below)
 }
 
 async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
-    let experiment = params.required_text("experiment_id")?;
-    let experiment_id = experiment.parse().map_err(|_| no_experiment(experiment))?;
+    let experiment_id = validate::experiment_id(params.required_text("experiment_id")?)?;
     state.ctx.store.experiment(&caller.scope(), experiment_id).await?;
     let uuid = state.ctx.new_uuid();
     let name = match params.text("name")?.filter(|name| !name.is_empty()) {
         Some(name) => {
-            tiegel_registry::check_logged_model_name(name).map_err(MlflowError::invalid)?;
+            names::logged_model_name(name)?;
             name.to_owned()
         }
         None => tiegel_tracking::random_name(uuid.as_u64_pair().0),
@@ -134,15 +133,9 @@ pub(crate) fn no_logged_model(id: &str) -> MlflowError {
     MlflowError::not_found(format!("Logged model with ID '{id}' not found."))
 }
 
-fn no_experiment(id: &str) -> MlflowError {
-    MlflowError::not_found(format!("No Experiment with id={id} exists"))
-}
-
 fn limited(params: &Params, field: &str, chars_max: usize) -> MlflowResult<String> {
     let text = params.text(field)?.unwrap_or_default();
-    if text.chars().count() > chars_max {
-        return Err(MlflowError::invalid(format!("'{field}' exceeds the maximum length of {chars_max} characters")));
-    }
+    validate::length(field, text, chars_max)?;
     Ok(text.to_owned())
 }
 
@@ -153,16 +146,8 @@ fn checked(params: &Params, field: &str) -> MlflowResult<Tags> {
         if key.is_empty() {
             return Err(missing(&format!("{field}.key")));
         }
-        if key.chars().count() > KEY_CHARS_MAX {
-            return Err(MlflowError::invalid(format!(
-                "'key' exceeds the maximum length of {KEY_CHARS_MAX} characters"
-            )));
-        }
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(MlflowError::invalid(format!(
-                "'value' exceeds the maximum length of {VALUE_BYTES_MAX} characters"
-            )));
-        }
+        validate::length("key", key, KEY_CHARS_MAX)?;
+        validate::length("value", value, VALUE_CHARS_MAX)?;
     }
     Ok(pairs)
 }

@@ -6,14 +6,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
-use tiegel_registry::{check_tag, check_tag_key};
 use tiegel_store::{ModelVersionRow, NewVersion, Stage, is_prompt};
 
 use crate::caller::Caller;
 use crate::params::Params;
-use crate::registry::{model_name, no_model, no_version, or_missing, seen_version, tags, version_json, version_number};
+use crate::registry::{names, model_name, no_model, no_version, or_missing, seen_version, tags, version_json, version_number};
 use crate::wire::Answer;
-use crate::{Mlflow, MlflowError, MlflowResult};
+use crate::{Mlflow, MlflowError, MlflowResult, validate};
 use source::Sourced;
 
 /// Characters of a link to a run, as MLflow's databases have it.
@@ -21,8 +20,8 @@ const RUN_LINK_CHARS_MAX: usize = 500;
 const DESCRIPTION_CHARS_MAX: usize = 5_000;
 const RUN_ID_CHARS_MAX: usize = 256;
 
-pub(crate) fn protocol() -> Router<Mlflow> {
-    let routes = Router::new()
+pub(crate) fn routes() -> Router<Mlflow> {
+    let below = Router::new()
         .route("/create", post(create))
         .route("/get", get(read))
         .route("/update", patch(update))
@@ -31,7 +30,7 @@ pub(crate) fn protocol() -> Router<Mlflow> {
         .route("/get-download-uri", get(download_uri))
         .route("/set-tag", post(set_tag))
         .route("/delete-tag", delete(delete_tag));
-    Router::new().nest("/2.0/mlflow/model-versions", routes)
+    Router::new().nest("/2.0/mlflow/model-versions", below)
 }
 
 async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
@@ -106,7 +105,7 @@ async fn transition(State(state): State<Mlflow>, caller: Caller, params: Params)
 
 async fn set_tag(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
     let (key, value) = (params.required_text("key")?, params.text("value")?.unwrap_or_default());
-    check_tag(key, value).map_err(MlflowError::invalid)?;
+    names::tag(key, value)?;
     let Target { name, version, text } = target(&params)?;
     let tag = (key.to_owned(), value.to_owned());
     let set = state.ctx.store.set_version_tag((name, version), tag, caller.change(&state)).await;
@@ -117,7 +116,7 @@ async fn set_tag(State(state): State<Mlflow>, caller: Caller, params: Params) ->
 
 async fn delete_tag(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
     let key = params.required_text("key")?;
-    check_tag_key(key).map_err(MlflowError::invalid)?;
+    validate::key("key", key)?;
     let Target { name, version, text } = target(&params)?;
     let deleted = state.ctx.store.delete_version_tag((name, version), key.to_owned(), caller.change(&state)).await;
     deleted.map_err(or_missing(|| no_version(name, text)))?;
@@ -147,9 +146,7 @@ async fn asked(state: &Mlflow, caller: &Caller, params: &Params) -> MlflowResult
 
 fn limited<'p>(params: &'p Params, field: &str, chars_max: usize) -> MlflowResult<Option<&'p str>> {
     let text = params.text(field)?;
-    if text.is_some_and(|text| text.chars().count() > chars_max) {
-        return Err(MlflowError::invalid(format!("'{field}' exceeds the maximum length of {chars_max} characters")));
-    }
+    validate::length(field, text.unwrap_or_default(), chars_max)?;
     Ok(text)
 }
 

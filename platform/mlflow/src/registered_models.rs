@@ -4,19 +4,22 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{delete, get, patch, post};
 use serde_json::{Map, Value, json};
-use tiegel_registry::{check_alias, check_model_name, check_tag, check_tag_key};
+use tiegel_registry::check_alias;
 use tiegel_store::{Made, ModelRow, NewModel, Stage, is_prompt};
 
 use crate::caller::Caller;
 use crate::params::Params;
 use crate::registry::{
-    model_json, model_name, no_model, no_version, or_missing, put_list, seen_model, tags, version_json, version_number,
+    names, model_json, model_name, no_model, no_version, or_missing, put_list, seen_model, tags, version_json, version_number,
 };
 use crate::wire::Answer;
-use crate::{Mlflow, MlflowError, MlflowResult};
+use crate::{Mlflow, MlflowError, MlflowResult, validate};
 
-pub(crate) fn protocol() -> Router<Mlflow> {
-    let routes = Router::new()
+/// Characters, as MLflow's databases have it.
+const DESCRIPTION_CHARS_MAX: usize = 5_000;
+
+pub(crate) fn routes() -> Router<Mlflow> {
+    let below = Router::new()
         .route("/create", post(create))
         .route("/get", get(read))
         .route("/update", patch(update))
@@ -26,7 +29,7 @@ pub(crate) fn protocol() -> Router<Mlflow> {
         .route("/set-tag", post(set_tag))
         .route("/delete-tag", delete(delete_tag))
         .route("/alias", post(set_alias).get(version_by_alias).delete(delete_alias));
-    Router::new().nest("/2.0/mlflow/registered-models", routes)
+    Router::new().nest("/2.0/mlflow/registered-models", below)
 }
 
 async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
@@ -60,7 +63,7 @@ async fn update(State(state): State<Mlflow>, caller: Caller, params: Params) -> 
 
 async fn rename(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
     let new_name = params.required_text("new_name")?;
-    check_model_name("new_name", new_name).map_err(MlflowError::invalid)?;
+    names::model_name("new_name", new_name)?;
     let name = model_name(&params)?;
     let made = state.ctx.store.rename_model(name, new_name.to_owned(), caller.change(&state)).await;
     match made.map_err(or_missing(|| no_model(name)))? {
@@ -93,7 +96,7 @@ async fn latest_versions(State(state): State<Mlflow>, caller: Caller, params: Pa
 async fn set_tag(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
     let name = model_name(&params)?;
     let (key, value) = (params.required_text("key")?, params.text("value")?.unwrap_or_default());
-    check_tag(key, value).map_err(MlflowError::invalid)?;
+    names::tag(key, value)?;
     let tag = (key.to_owned(), value.to_owned());
     let set = state.ctx.store.set_model_tag(name, tag, caller.change(&state)).await;
     set.map_err(or_missing(|| no_model(name)))?;
@@ -104,7 +107,7 @@ async fn set_tag(State(state): State<Mlflow>, caller: Caller, params: Params) ->
 async fn delete_tag(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
     let name = model_name(&params)?;
     let key = params.required_text("key")?;
-    check_tag_key(key).map_err(MlflowError::invalid)?;
+    validate::key("key", key)?;
     let deleted = state.ctx.store.delete_model_tag(name, key.to_owned(), caller.change(&state)).await;
     deleted.map_err(or_missing(|| no_model(name)))?;
     state.registry.changed();
@@ -151,14 +154,8 @@ fn alias(params: &Params, is_set: bool) -> MlflowResult<&str> {
 }
 
 fn description(params: &Params) -> MlflowResult<String> {
-    /// Characters, as MLflow's databases have it.
-    const CHARS_MAX: usize = 5_000;
     let text = params.text("description")?.unwrap_or_default();
-    if text.chars().count() > CHARS_MAX {
-        return Err(MlflowError::invalid(format!(
-            "'description' exceeds the maximum length of {CHARS_MAX} characters"
-        )));
-    }
+    validate::length("description", text, DESCRIPTION_CHARS_MAX)?;
     Ok(text.to_owned())
 }
 

@@ -1,5 +1,7 @@
 //! What the routes of the registry share: fields they read, answers they write, errors in the words of the protocol.
 
+pub(crate) mod names;
+
 use serde_json::{Map, Value, json};
 use tiegel_store::{ModelRow, ModelVersionRow, StoreError, Tags};
 
@@ -27,14 +29,14 @@ pub(crate) fn pairs(params: &Params, field: &str) -> MlflowResult<Tags> {
 pub(crate) fn tags(params: &Params) -> MlflowResult<Tags> {
     let tags = pairs(params, "tags")?;
     for (key, value) in &tags {
-        tiegel_registry::check_tag(key, value).map_err(MlflowError::invalid)?;
+        names::tag(key, value)?;
     }
     Ok(tags)
 }
 
 pub(crate) fn model_name(params: &Params) -> MlflowResult<&str> {
     let name = params.required_text("name")?;
-    tiegel_registry::check_model_name("name", name).map_err(MlflowError::invalid)?;
+    names::model_name("name", name)?;
     Ok(name)
 }
 

@@ -13,7 +13,7 @@ use crate::caller::Caller;
 use crate::params::{Params, missing};
 use crate::registry::{or_missing, put_list};
 use crate::wire::Answer;
-use crate::{Mlflow, MlflowError, MlflowResult};
+use crate::{Mlflow, MlflowError, MlflowResult, validate};
 
 const NAME_CHARS_MAX: usize = 63;
 const DESCRIPTION_CHARS_MAX: usize = 1_000;
@@ -21,12 +21,12 @@ const SECRET_CHARS_MAX: usize = 1_000;
 const PAGE_LEN: i64 = 100;
 const PAGE_LEN_MAX: i64 = 1_000;
 
-pub(crate) fn protocol() -> Router<Mlflow> {
-    let routes = Router::new()
+pub(crate) fn routes() -> Router<Mlflow> {
+    let below = Router::new()
         .route("/", post(create).get(list))
         .route("/{webhook_id}", get(read).patch(update).delete(remove))
         .route("/{webhook_id}/test", post(try_out));
-    Router::new().nest("/2.0/mlflow/webhooks", routes)
+    Router::new().nest("/2.0/mlflow/webhooks", below)
 }
 
 async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
@@ -158,9 +158,7 @@ fn secret(params: &Params) -> MlflowResult<Option<WebhookSecret>> {
 
 fn limited(params: &Params, field: &str, chars_max: usize) -> MlflowResult<Option<String>> {
     let text = params.text(field)?;
-    if text.is_some_and(|text| text.chars().count() > chars_max) {
-        return Err(MlflowError::invalid(format!("'{field}' exceeds the maximum length of {chars_max} characters")));
-    }
+    validate::length(field, text.unwrap_or_default(), chars_max)?;
     Ok(text.map(str::to_owned))
 }
 

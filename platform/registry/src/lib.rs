@@ -20,7 +20,7 @@ use tiegel_types::{Digest, Metrics, Name, RunId};
 
 pub use bundle::{Bundle, BundleModel, ReplayTables, Stage};
 pub use lineage::{Lineage, lineage};
-pub use names::{check_alias, check_logged_model_name, check_model_name, check_tag, check_tag_key};
+pub use names::check_alias;
 pub use source::{ModelUri, check_prompt_source, check_source, is_within, not_contained};
 pub use uri::Uri;
 pub use webhooks::{

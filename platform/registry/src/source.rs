@@ -1,6 +1,5 @@
 //! Where the files of a registered version may be. A client names a source; this decides whether it may.
 
-use crate::names::normal_path;
 use crate::uri::{Uri, decoded};
 
 /// What clients send as the source of a prompt, which has no files.
@@ -118,6 +117,21 @@ fn check_local(source: &str, uri: &Uri<'_>, (id_field, owner): (&str, Option<&st
     let is_plain = path.starts_with('/') && uri.authority.is_empty() && !path.contains('\0');
     let is_below = path.strip_prefix(&root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if is_plain && root != "/" && is_below { Ok(()) } else { Err(refused()) }
+}
+
+/// A path without `.`, `..` and repeated slashes, as far as it can be without looking at files.
+fn normal_path(path: &str) -> String {
+    let is_absolute = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        match (part, parts.last()) {
+            ("..", Some(&last)) if last != ".." => _ = parts.pop(),
+            ("..", None) if is_absolute => {}
+            _ => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    if is_absolute { format!("/{joined}") } else { joined }
 }
 
 /// Nobody is made to connect to a host that a client named.

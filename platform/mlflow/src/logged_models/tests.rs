@@ -76,7 +76,7 @@ async fn what_cannot_be_is_refused() {
     for (body, status) in [
         (json!({ "name": "x" }), 400),
         (json!({ "experiment_id": "987654" }), 404),
-        (json!({ "experiment_id": "x" }), 404),
+        (json!({ "experiment_id": "x" }), 400),
         (json!({ "experiment_id": "0", "name": "a/b" }), 400),
         (json!({ "experiment_id": "0", "tags": [{ "key": "k".repeat(256) }] }), 400),
         (json!({ "experiment_id": "0", "params": "a" }), 400),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use super::inputs::{DatasetInput, ModelLink, read_datasets, read_models};
 use super::keys::one_of;
 use super::point::Point;
-use super::runs::{RunRow, expect_run};
-use super::{Keys, Scope, text};
+use super::runs::{NAME_TAG, RunRow, expect_run};
+use super::{Keys, Scope, last_of_each, text};
 use crate::Result;
 use crate::Store;
 use crate::db::{Row, Tx};
@@ -30,6 +30,29 @@ pub struct RunData {
 pub struct LatestMetric {
     pub key: Arc<str>,
     pub point: Point,
+}
+
+impl RunData {
+    /// What a run has when it was just made: tags.
+    pub fn of_new(run: RunRow, tags: Vec<(String, String)>) -> Self {
+        let mut data = Self::empty(run);
+        let name = (NAME_TAG.to_owned(), data.run.name.clone());
+        let tags = [tags, vec![name]].concat();
+        data.tags = last_of_each(&tags).into_iter().map(|(key, value)| (Arc::from(key), value.to_owned())).collect();
+        data
+    }
+
+    fn empty(run: RunRow) -> Self {
+        Self {
+            run,
+            metrics: Vec::new(),
+            params: Vec::new(),
+            tags: Vec::new(),
+            datasets: Vec::new(),
+            model_inputs: Vec::new(),
+            model_outputs: Vec::new(),
+        }
+    }
 }
 
 impl Store {
@@ -65,16 +88,7 @@ impl Store {
 
 /// What belongs to the runs, in their order; a few statements for many runs.
 pub(crate) fn read_run_data(tx: &mut Tx<'_>, keys: &Keys, rows: Vec<RunRow>) -> Result<Vec<RunData>> {
-    let empty = |run: RunRow| RunData {
-        run,
-        metrics: Vec::new(),
-        params: Vec::new(),
-        tags: Vec::new(),
-        datasets: Vec::new(),
-        model_inputs: Vec::new(),
-        model_outputs: Vec::new(),
-    };
-    let mut runs: Vec<RunData> = rows.into_iter().map(empty).collect();
+    let mut runs: Vec<RunData> = rows.into_iter().map(RunData::empty).collect();
     for chunk in runs.chunks_mut(RUNS_READ_MAX) {
         let ids: Vec<i64> = chunk.iter().map(|data| data.run.id).collect();
         let mut runs = Runs { places: ids.iter().enumerate().map(|(at, id)| (*id, at)).collect(), chunk };
