@@ -11,6 +11,7 @@ mod datasets;
 mod db;
 mod endpoints;
 mod error;
+pub mod evaluation;
 mod experiments;
 mod jobs;
 mod metrics;
@@ -23,6 +24,7 @@ mod runs;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod traces;
 mod versions;
 
 pub use audit::{AuditRow, NewAudit};
