@@ -4,6 +4,7 @@
 //! answer alike: every test runs on both. Times are milliseconds given by the caller, JSON columns hold what
 //! `serde_json` wrote, and no row whose JSON could not be read back is ever written.
 
+mod artifacts;
 mod audit;
 mod checkpoints;
 mod columns;
@@ -16,10 +17,10 @@ mod experiments;
 mod jobs;
 mod metrics;
 mod migrate;
-mod models;
 mod plugins;
 mod pool;
 mod projects;
+mod registry;
 mod runs;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
@@ -27,6 +28,7 @@ pub mod testing;
 pub mod traces;
 mod versions;
 
+pub use artifacts::{ArtifactEntry, ArtifactPage, ArtifactRow, NewUpload, PartRow, RunArtifactRow, UploadRow};
 pub use audit::{AuditRow, NewAudit};
 pub use checkpoints::{CheckpointRow, NewCheckpoint};
 pub use datasets::{DatasetVersionRow, NewDatasetVersion};
@@ -35,11 +37,15 @@ pub use error::StoreError;
 pub use experiments::ExperimentRow;
 pub use jobs::{Heartbeat, JobRow, NewJob};
 pub use metrics::MetricPoint;
-pub use models::{AliasRow, ModelRow, ModelVersionRow, NewModelVersion};
 pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
-pub use runs::{NewRun, RunArtifactRow, RunRow};
+pub use registry::{
+    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, Made, ModelRow, ModelVersionRow, NewModel,
+    NewModelVersion, NewVersion, NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags,
+    WebhookChange, WebhookPage, WebhookRow, WebhookSecret, is_prompt,
+};
+pub use runs::{NewRun, RunRow};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::any::AnyRow;
-use tiegel_types::{Digest, JobId, Name, RunId, RunStatus};
+use tiegel_types::{JobId, Name, RunId, RunStatus};
 
-use crate::columns::{Columns, message, size, value_text};
+use crate::columns::{Columns, message, value_text};
 use crate::error::Referring;
 use crate::{Result, Store, StoreError};
 
@@ -33,14 +33,6 @@ pub struct NewRun {
     pub start_ms: i64,
     pub job_id: Option<JobId>,
     pub source: serde_json::Value,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunArtifactRow {
-    pub run_id: RunId,
-    pub path: String,
-    pub digest: Digest,
-    pub bytes: u64,
 }
 
 macro_rules! run_columns {
@@ -105,30 +97,6 @@ impl Store {
         let query = sqlx::query_as(sql).bind(project.as_str()).bind(experiment).bind(i64::from(limit));
         Ok(query.fetch_all(self.read()).await?)
     }
-
-    /// The same path again replaces it.
-    #[tracing::instrument(name = "db.runs.put_artifact", skip_all)]
-    pub async fn put_run_artifact(&self, run: &RunId, path: &str, digest: &Digest, bytes: u64) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO run_artifacts (run_id, path, digest, bytes) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (run_id, path) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes",
-        )
-        .bind(run.as_str())
-        .bind(path)
-        .bind(digest.to_string())
-        .bind(size(bytes))
-        .execute(&mut *self.write().await?)
-        .await
-        .referring_to(|| format!("run {run}"))?;
-        Ok(())
-    }
-
-    /// By path.
-    #[tracing::instrument(name = "db.runs.artifacts", skip_all)]
-    pub async fn run_artifacts(&self, run: &RunId) -> Result<Vec<RunArtifactRow>> {
-        let sql = "SELECT run_id, path, digest, bytes FROM run_artifacts WHERE run_id = $1 ORDER BY path";
-        Ok(sqlx::query_as(sql).bind(run.as_str()).fetch_all(self.read()).await?)
-    }
 }
 
 pub(crate) fn no_run(run: &RunId) -> StoreError {
@@ -148,17 +116,6 @@ impl FromRow<'_, AnyRow> for RunRow {
             job_id: row.parsed_opt("job_id")?,
             source: row.json("source")?,
             lifecycle: row.text("lifecycle")?,
-        })
-    }
-}
-
-impl FromRow<'_, AnyRow> for RunArtifactRow {
-    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            run_id: row.parsed("run_id")?,
-            path: row.text("path")?,
-            digest: row.parsed("digest")?,
-            bytes: row.count("bytes")?,
         })
     }
 }

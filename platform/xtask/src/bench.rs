@@ -7,6 +7,7 @@ mod server;
 mod standardize;
 mod startup;
 mod steps;
+mod tracking;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,8 @@ pub struct BenchArgs {
     /// predict: requests to send, one at a time.
     #[arg(long, default_value_t = 5_000)]
     requests: usize,
+    #[command(flatten)]
+    tracking: tracking::TrackingArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -48,6 +51,8 @@ enum Bench {
     Steps,
     /// `standardize` over a million values through the plugin host, against native code.
     Standardize,
+    /// Tracking and artifacts over the MLflow API, against MLflow's own server. Minutes; not part of `all`.
+    Tracking,
     All,
 }
 
@@ -65,6 +70,10 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<bool> {
         if is_asked(Bench::Steps) {
             rows.extend(steps::measure(&workspace.root, &bin)?);
         }
+    }
+    if args.name == Bench::Tracking {
+        let bin = args.bin.clone().map_or_else(|| workspace.build_server("release"), Ok)?;
+        tracking::measure(&bin, &args.tracking)?;
     }
     if is_asked(Bench::Standardize) {
         standardize::measure(workspace)?;

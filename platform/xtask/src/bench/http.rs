@@ -31,9 +31,14 @@ impl Connection {
 
     /// The bytes of a request, made once so that a loop sends only.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
+        self.request_with(method, path, body, &[])
+    }
+
+    pub fn request_with(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Vec<u8> {
         let body = body.map(Value::to_string).unwrap_or_default();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\n{headers}accept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             self.host,
             body.len()
         );
