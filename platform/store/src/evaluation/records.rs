@@ -60,9 +60,8 @@ impl Store {
         after: impl FnOnce(&str, Option<&str>) -> RecordsAfter + Send + 'static,
     ) -> Result<(u64, u64)> {
         self.transact(move |tx| {
-            let dataset = datasets::one(tx, &dataset_id)?.ok_or_else(|| {
-                StoreError::NotFound(format!("Evaluation dataset with id '{dataset_id}' not found"))
-            })?;
+            let dataset = datasets::one(tx, &dataset_id)?
+                .ok_or_else(|| StoreError::NotFound(format!("Evaluation dataset with id '{dataset_id}' not found")))?;
             let hashes: Vec<String> = records.iter().map(|record| record.input_hash.clone()).collect();
             let mut rows = stored(tx, &dataset_id, &hashes)?;
             let (mut added, mut changed) = (0, 0);
@@ -114,9 +113,8 @@ impl Store {
             let ids: Vec<&str> = record_ids.iter().map(String::as_str).collect();
             let mut gone = 0;
             for (places, mut values) in in_lists(&ids, 2) {
-                let sql = format!(
-                    "DELETE FROM evaluation_dataset_records WHERE dataset_id = $1 AND record_id IN ({places})"
-                );
+                let sql =
+                    format!("DELETE FROM evaluation_dataset_records WHERE dataset_id = $1 AND record_id IN ({places})");
                 values.insert(0, (&dataset_id).into());
                 gone += tx.execute(&sql, &values)?;
             }

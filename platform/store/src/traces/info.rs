@@ -22,6 +22,8 @@ pub struct TraceRow {
     pub response_preview: Option<String>,
     pub is_final: bool,
     pub has_spans: bool,
+    /// Where its experiment keeps artifacts, unless that is the server's default.
+    pub artifact_location: Option<String>,
 }
 
 /// A trace without its spans.
@@ -55,7 +57,8 @@ impl Store {
 }
 
 pub(super) const TRACE_COLUMNS: &str = "t.id, t.trace_id, t.experiment_id, t.timestamp_ms, t.end_ms, t.state, t.name, \
-     t.session_id, t.client_request_id, t.request_preview, t.response_preview, t.is_final, t.has_spans";
+     t.session_id, t.client_request_id, t.request_preview, t.response_preview, t.is_final, t.has_spans, \
+     (SELECT e.artifact_location FROM experiments e WHERE e.id = t.experiment_id)";
 
 pub(super) fn read_row(row: &Row<'_>) -> Result<TraceRow> {
     Ok(TraceRow {
@@ -72,6 +75,7 @@ pub(super) fn read_row(row: &Row<'_>) -> Result<TraceRow> {
         response_preview: row.text_opt(10)?,
         is_final: row.flag(11)?,
         has_spans: row.flag(12)?,
+        artifact_location: row.text_opt(13)?,
     })
 }
 

@@ -29,7 +29,7 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 27] = [
+const LEVELS: [(&str, Level); 28] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
@@ -44,6 +44,7 @@ const LEVELS: [(&str, Level); 27] = [
     ("jobs", L1),
     ("context", Context),
     ("tracking", L2),
+    ("traces", L2),
     ("registry", L2),
     ("pipeline", L2),
     ("training", L2),
