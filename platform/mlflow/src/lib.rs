@@ -4,9 +4,16 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod assessments;
 mod error;
+mod evaluation_datasets;
 mod operations;
+mod otlp;
 mod params;
+mod proto_json;
+mod scorers;
+mod traces;
+mod traces_v2;
 mod wire;
 
 use axum::Router;
@@ -33,11 +40,18 @@ pub fn router(state: Mlflow) -> Router {
         .nest("/api", protocol.clone())
         .nest("/ajax-api", protocol)
         .merge(operations::routes())
+        .merge(otlp::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
 
 /// The routes below `/api` and `/ajax-api`, such as `/2.0/mlflow/runs/create`.
 fn protocol() -> Router<Mlflow> {
-    Router::new().merge(operations::protocol())
+    Router::new()
+        .merge(operations::protocol())
+        .merge(assessments::protocol())
+        .merge(evaluation_datasets::protocol())
+        .merge(scorers::protocol())
+        .merge(traces::protocol())
+        .merge(traces_v2::protocol())
 }
