@@ -20,12 +20,20 @@ pub struct Config {
     /// `postgres://user:password@host/database`; SQLite in `data_dir` where it is not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<Secret>,
-    /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`; a folder in `data_dir` where it is not set.
+    /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`. Where it is not set: `.tiegel` in `artifacts_destination`,
+    /// or a folder in `data_dir`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blobs_url: Option<String>,
     /// Credentials and settings of the blob store, such as `aws_access_key_id`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub blob_options: BTreeMap<String, Secret>,
+    /// Where new experiments keep their artifacts: `mlflow-artifacts:/` is this server. A folder or a URL such as
+    /// `s3://bucket/prefix` is where clients write by themselves.
+    pub default_artifact_root: String,
+    /// A folder or URL for artifacts that come through this server. Files that are there by their names already, as
+    /// MLflow's own server left them, are read too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifacts_destination: Option<String>,
     /// Asked of every request but `/health/*`, at least 16 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_token: Option<Secret>,
@@ -54,6 +62,8 @@ impl Default for Config {
             database_url: None,
             blobs_url: None,
             blob_options: BTreeMap::new(),
+            default_artifact_root: "mlflow-artifacts:/".to_owned(),
+            artifacts_destination: None,
             admin_token: None,
             allowed_hosts: vec![],
             allowed_origins: vec![],

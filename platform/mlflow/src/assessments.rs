@@ -1,16 +1,18 @@
 //! What people, judges and code say of a trace.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 use tiegel_store::StoreError;
-use tiegel_store::traces::{AssessmentRow, SESSION_METADATA};
+use tiegel_store::traces::{AssessmentIds, AssessmentRow, SESSION_METADATA};
 
 use crate::params::{Params, invalid, invalid_because, missing};
 use crate::proto_json::{as_doubles, python_text, timestamp, timestamp_ms};
 use crate::traces::info::{read_map, timed};
 use crate::wire::Answer;
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
 /// The metadata that names the run which made an assessment.
@@ -27,34 +29,44 @@ pub(crate) fn protocol() -> Router<Mlflow> {
         .route("/3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}", get(read).patch(update).delete(delete))
 }
 
-type Ids = Path<(String, String)>;
+struct Ids(AssessmentIds);
 
-async fn create(State(mlflow): State<Mlflow>, Path(trace_id): Path<String>, params: Params) -> MlflowResult<Answer> {
+impl FromRequestParts<Mlflow> for Ids {
+    type Rejection = MlflowError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Mlflow) -> MlflowResult<Self> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((trace_id, assessment_id)) = path.map_err(|why| MlflowError::invalid(why.body_text()))?;
+        Ok(Self(AssessmentIds { trace_id, assessment_id }))
+    }
+}
+
+async fn create(State(state): State<Mlflow>, workspace: Workspace, Path(trace_id): Path<String>, params: Params) -> MlflowResult<Answer> {
     let fields = params.message("assessment")?.ok_or_else(|| missing("assessment"))?;
-    let row = read_assessment(&mlflow, &trace_id, &fields)?;
-    mlflow.ctx.store.create_assessment(row.clone()).await?;
+    let row = read_assessment(&state, &trace_id, &fields)?;
+    state.ctx.store.create_assessment(&workspace.scope(), row.clone()).await?;
     Ok(answer(&row))
 }
 
-async fn read(State(mlflow): State<Mlflow>, Path((trace_id, assessment_id)): Ids) -> MlflowResult<Answer> {
-    Ok(answer(&mlflow.ctx.store.assessment(trace_id, assessment_id).await?))
+async fn read(State(state): State<Mlflow>, workspace: Workspace, Ids(ids): Ids) -> MlflowResult<Answer> {
+    Ok(answer(&state.ctx.store.assessment(&workspace.scope(), &ids).await?))
 }
 
 async fn update(
-    State(mlflow): State<Mlflow>,
-    Path((trace_id, assessment_id)): Ids,
+    State(state): State<Mlflow>, workspace: Workspace,
+    Ids(ids): Ids,
     params: Params,
 ) -> MlflowResult<Answer> {
     let fields = params.message("assessment")?.ok_or_else(|| missing("assessment"))?;
     let paths = mask(&params)?;
     let update = Update::read(&fields, &paths)?;
-    let now_ms = mlflow.ctx.now_ms();
+    let now_ms = state.ctx.now_ms();
     let change = Box::new(move |row: &mut AssessmentRow| update.apply(row, now_ms));
-    Ok(answer(&mlflow.ctx.store.change_assessment(trace_id, assessment_id, change).await?))
+    Ok(answer(&state.ctx.store.change_assessment(&workspace.scope(), &ids, change).await?))
 }
 
-async fn delete(State(mlflow): State<Mlflow>, Path((trace_id, assessment_id)): Ids) -> MlflowResult<Answer> {
-    mlflow.ctx.store.delete_assessment(trace_id, assessment_id).await?;
+async fn delete(State(state): State<Mlflow>, workspace: Workspace, Ids(ids): Ids) -> MlflowResult<Answer> {
+    state.ctx.store.delete_assessment(&workspace.scope(), &ids).await?;
     Ok(Answer(json!({})))
 }
 
@@ -104,8 +116,8 @@ fn said(row: &AssessmentRow) -> Value {
 }
 
 /// An assessment of a request.
-pub(crate) fn read_assessment(mlflow: &Mlflow, trace_id: &str, fields: &Params) -> MlflowResult<AssessmentRow> {
-    let now_ms = mlflow.ctx.now_ms();
+pub(crate) fn read_assessment(state: &Mlflow, trace_id: &str, fields: &Params) -> MlflowResult<AssessmentRow> {
+    let now_ms = state.ctx.now_ms();
     let said = Said::read(fields)?.ok_or_else(|| {
         MlflowError::invalid("Exactly one of `expectation`, `feedback`, or `issue` should be specified.")
     })?;
@@ -118,7 +130,7 @@ pub(crate) fn read_assessment(mlflow: &Mlflow, trace_id: &str, fields: &Params) 
     let (source_type, source_id) = source(fields)?;
     let metadata = read_map(fields, "metadata")?;
     let mut row = AssessmentRow {
-        assessment_id: text("assessment_id")?.unwrap_or_else(|| format!("a-{}", mlflow.ctx.new_uuid().simple())),
+        assessment_id: text("assessment_id")?.unwrap_or_else(|| format!("a-{}", state.ctx.new_uuid().simple())),
         trace_id: trace_id.to_owned(),
         name: fields.text("assessment_name")?.unwrap_or_default().to_owned(),
         source_type: source_type.to_owned(),

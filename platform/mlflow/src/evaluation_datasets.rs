@@ -6,13 +6,15 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, patch, post};
 use serde_json::{Map, Value, json};
-use tiegel_store::evaluation::{EvaluationDatasetRow, EvaluationDatasets};
-use tiegel_types::{Digest, Name};
+use tiegel_search::{Entity, Filter, Order, SearchError};
+use tiegel_store::evaluation::{EvaluationDatasetRow, EvaluationDatasetSearch};
+use tiegel_types::Digest;
 
 use crate::params::Params;
 use crate::proto_json::python_text;
 use crate::traces::listed;
 use crate::wire::Answer;
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
 /// The tag that names who writes.
@@ -40,22 +42,17 @@ pub(crate) fn protocol() -> Router<Mlflow> {
         .route("/3.0/mlflow/datasets/{dataset_id}/remove-experiments", post(remove_experiments))
 }
 
-/// Clients that name no workspace are in this project.
-pub(crate) fn project() -> MlflowResult<Name> {
-    "default".parse().map_err(MlflowError::internal)
-}
-
-async fn create(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn create(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let name = params.required_text("name")?.to_owned();
     if name.chars().count() > NAME_CHARS_MAX {
         return Err(MlflowError::invalid(format!("a dataset's name has at most {NAME_CHARS_MAX} characters")));
     }
     let tags = read_tags(&params)?;
     let user = tags.iter().find(|(key, _)| key == USER_TAG).map(|(_, user)| user.clone());
-    let now_ms = mlflow.ctx.now_ms();
+    let now_ms = state.ctx.now_ms();
     let row = EvaluationDatasetRow {
-        dataset_id: format!("d-{}", mlflow.ctx.new_uuid().simple()),
-        project: project()?,
+        dataset_id: format!("d-{}", state.ctx.new_uuid().simple()),
+        project: workspace.project,
         digest: digest(&name, now_ms),
         name,
         schema: None,
@@ -69,7 +66,7 @@ async fn create(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<An
     let mut experiment_ids = texts(&params, "experiment_ids")?;
     let mut seen = std::collections::HashSet::new();
     experiment_ids.retain(|id| seen.insert(id.clone()));
-    mlflow.ctx.store.create_evaluation_dataset(row.clone(), experiment_ids.clone()).await?;
+    state.ctx.store.create_evaluation_dataset(row.clone(), experiment_ids.clone()).await?;
     let mut answer = dataset_json(&row);
     if !experiment_ids.is_empty() {
         answer["experiment_ids"] = json!(experiment_ids);
@@ -125,20 +122,17 @@ fn dataset_json(row: &EvaluationDatasetRow) -> Value {
     Value::Object(fields)
 }
 
-async fn read(State(mlflow): State<Mlflow>, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
-    let row = mlflow.ctx.store.evaluation_dataset(dataset_id.clone()).await?;
-    let row = row.ok_or_else(|| {
-        MlflowError::not_found(format!("Evaluation dataset with id '{dataset_id}' not found"))
-    })?;
+async fn read(State(state): State<Mlflow>, workspace: Workspace, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
+    let row = state.ctx.store.evaluation_dataset(&workspace.scope(), &dataset_id).await?;
     Ok(Answer(json!({ "dataset": dataset_json(&row) })))
 }
 
-async fn remove(State(mlflow): State<Mlflow>, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
-    mlflow.ctx.store.delete_evaluation_dataset(dataset_id).await?;
+async fn remove(State(state): State<Mlflow>, workspace: Workspace, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
+    state.ctx.store.delete_evaluation_dataset(&workspace.scope(), &dataset_id).await?;
     Ok(Answer(json!({})))
 }
 
-async fn search(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn search(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let datasets_max = params.int("max_results")?.unwrap_or(DATASETS_DEFAULT);
     if !(1..=DATASETS_MAX).contains(&datasets_max) {
         return Err(MlflowError::invalid(format!(
@@ -146,55 +140,64 @@ async fn search(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<An
              {DATASETS_MAX}"
         )));
     }
-    let list = EvaluationDatasets {
-        project: project()?,
+    let refused = |error: SearchError| MlflowError::invalid(error.to_string());
+    let filter = params.text("filter_string")?.unwrap_or_default();
+    let asked = EvaluationDatasetSearch {
+        project: workspace.project,
         experiment_ids: texts(&params, "experiment_ids")?,
-        offset: 0,
-        datasets_max,
+        filter: Filter::parse(Entity::EvaluationDataset, filter).map_err(refused)?,
+        order: Order::parse(Entity::EvaluationDataset, &params.texts("order_by")?).map_err(refused)?,
+        datasets_max: usize::try_from(datasets_max).unwrap_or(1),
+        page_token: params.text("page_token")?.filter(|token| !token.is_empty()).map(str::to_owned),
     };
-    let rows = mlflow.ctx.store.evaluation_datasets(list).await?;
-    Ok(Answer(listed("datasets", rows.iter().map(dataset_json).collect())))
+    let page = state.ctx.store.search_evaluation_datasets(asked).await?;
+    let mut answer = listed("datasets", page.rows.iter().map(dataset_json).collect());
+    if let Some(next) = page.next {
+        answer["next_page_token"] = json!(next);
+    }
+    Ok(Answer(answer))
 }
 
 async fn set_tags(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
     params.required_text("tags")?;
-    mlflow.ctx.store.set_evaluation_dataset_tags(dataset_id, read_tags(&params)?).await?;
+    state.ctx.store.set_evaluation_dataset_tags(&workspace.scope(), &dataset_id, read_tags(&params)?).await?;
     Ok(Answer(json!({})))
 }
 
 async fn delete_tag(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path((dataset_id, key)): Path<(String, String)>,
 ) -> MlflowResult<Answer> {
-    mlflow.ctx.store.delete_evaluation_dataset_tag(dataset_id, key).await?;
+    state.ctx.store.delete_evaluation_dataset_tag(&workspace.scope(), &dataset_id, &key).await?;
     Ok(Answer(json!({})))
 }
 
-async fn experiments(State(mlflow): State<Mlflow>, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
-    let ids = mlflow.ctx.store.evaluation_dataset_experiments(dataset_id).await?;
+async fn experiments(State(state): State<Mlflow>, workspace: Workspace, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
+    let ids = state.ctx.store.evaluation_dataset_experiments(&workspace.scope(), &dataset_id).await?;
     Ok(Answer(listed("experiment_ids", ids.into_iter().map(Value::String).collect())))
 }
 
 async fn add_experiments(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
-    let (ids, now_ms) = (texts(&params, "experiment_ids")?, mlflow.ctx.now_ms());
-    let row = mlflow.ctx.store.add_evaluation_dataset_experiments(dataset_id, ids, now_ms).await?;
+    let (ids, now_ms) = (texts(&params, "experiment_ids")?, state.ctx.now_ms());
+    let row = state.ctx.store.add_evaluation_dataset_experiments(&workspace.scope(), &dataset_id, ids, now_ms).await?;
     Ok(Answer(json!({ "dataset": dataset_json(&row) })))
 }
 
 async fn remove_experiments(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
-    let (ids, now_ms) = (texts(&params, "experiment_ids")?, mlflow.ctx.now_ms());
-    let row = mlflow.ctx.store.remove_evaluation_dataset_experiments(dataset_id, ids, now_ms).await?;
+    let (ids, now_ms) = (texts(&params, "experiment_ids")?, state.ctx.now_ms());
+    let row = state.ctx.store.remove_evaluation_dataset_experiments(&workspace.scope(), &dataset_id, ids, now_ms).await?;
     Ok(Answer(json!({ "dataset": dataset_json(&row) })))
 }

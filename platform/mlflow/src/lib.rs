@@ -4,20 +4,38 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod artifact_proxy;
+mod artifacts;
 mod assessments;
+mod batch;
+mod download;
 mod error;
 mod evaluation_datasets;
+mod experiments;
+mod inputs;
+mod location;
+mod logging;
+mod metrics;
+mod multipart;
 mod operations;
 mod otlp;
 mod params;
+mod presigned;
 mod proto_json;
+mod render;
+mod runs;
 mod scorers;
+#[cfg(test)]
+mod testing;
 mod traces;
 mod traces_v2;
+mod validate;
 mod wire;
+mod workspace;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use tiegel_artifacts::Artifacts;
 use tiegel_context::Ctx;
 
 pub use error::{ErrorCode, MlflowError, MlflowResult};
@@ -31,6 +49,7 @@ pub struct Mlflow {
     pub ctx: Ctx,
     /// Where experiments without a location of their own keep artifacts: `mlflow-artifacts:/`, unless configured.
     pub default_artifact_root: String,
+    pub artifacts: Artifacts,
 }
 
 /// All routes of the dialect.
@@ -38,9 +57,10 @@ pub fn router(state: Mlflow) -> Router {
     let protocol = protocol();
     Router::new()
         .nest("/api", protocol.clone())
-        .nest("/ajax-api", protocol)
+        .nest("/ajax-api", protocol.merge(artifacts::for_ui()))
         .merge(operations::routes())
         .merge(otlp::routes())
+        .merge(artifacts::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
@@ -54,4 +74,14 @@ fn protocol() -> Router<Mlflow> {
         .merge(scorers::protocol())
         .merge(traces::protocol())
         .merge(traces_v2::protocol())
+        .merge(batch::routes())
+        .merge(experiments::routes())
+        .merge(inputs::routes())
+        .merge(logging::routes())
+        .merge(metrics::routes())
+        .merge(runs::routes())
+        .merge(artifacts::protocol())
+        .merge(artifact_proxy::protocol())
+        .merge(multipart::protocol())
+        .merge(presigned::protocol())
 }

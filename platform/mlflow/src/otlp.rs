@@ -11,7 +11,8 @@ use prost::Message as _;
 use serde_json::json;
 use tiegel_traces::{BODY_BYTES_MAX, Compression, Export, Form, IngestError, Ingested, ingest};
 
-use crate::traces::experiment_id;
+use crate::validate::experiment_id;
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowError};
 
 const EXPERIMENT_HEADER: &str = "x-mlflow-experiment-id";
@@ -23,18 +24,24 @@ pub(crate) fn routes() -> Router<Mlflow> {
     Router::new().route("/v1/traces", post(export)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
-async fn export(State(mlflow): State<Mlflow>, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
+async fn export(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::trim);
     let experiment = text(EXPERIMENT_HEADER).ok_or(Refusal::NoExperiment)?;
     let form = form(text(header::CONTENT_TYPE.as_str()))?;
     let export = Export {
+        scope: workspace.scope(),
         experiment_id: experiment_id(experiment)?,
         run_id: text(RUN_HEADER).filter(|run| !run.is_empty()).map(str::to_owned),
         compression: compression(text(header::CONTENT_ENCODING.as_str()))?,
         body,
         form,
     };
-    Ok(answer(form, ingest(&mlflow.ctx, export).await?))
+    Ok(answer(form, ingest(&state.ctx, export).await?))
 }
 
 fn form(content_type: Option<&str>) -> Result<Form, Refusal> {

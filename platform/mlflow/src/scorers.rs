@@ -8,8 +8,10 @@ use tiegel_store::StoreError;
 use tiegel_store::evaluation::{NewOnlineConfig, NewScorerVersion, OnlineConfigRow, ScorerRow};
 
 use crate::params::{Params, missing};
-use crate::traces::{experiment_id, experiment_ids, listed};
+use crate::traces::{experiment_ids, listed};
+use crate::validate::experiment_id;
 use crate::wire::Answer;
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
 /// Characters of a name.
@@ -28,7 +30,7 @@ pub(crate) fn protocol() -> Router<Mlflow> {
         .route("/3.0/mlflow/scorers/online-config", put(put_online_config))
 }
 
-async fn register(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn register(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let experiment = params.required_text("experiment_id")?;
     let name = params.required_text("name")?.to_owned();
     let serialized = params.required_text("serialized_scorer")?.to_owned();
@@ -40,13 +42,13 @@ async fn register(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<
         return Err(MlflowError::invalid(format!("a scorer's name has at most {NAME_CHARS_MAX} characters")));
     }
     let new = NewScorerVersion {
-        scorer_id: mlflow.ctx.new_uuid().to_string(),
+        scorer_id: state.ctx.new_uuid().to_string(),
         experiment_id: experiment_id(experiment)?,
         name,
         serialized,
-        now_ms: mlflow.ctx.now_ms(),
+        now_ms: state.ctx.now_ms(),
     };
-    let row = mlflow.ctx.store.register_scorer(new).await?;
+    let row = state.ctx.store.register_scorer(&workspace.scope(), new).await?;
     Ok(Answer(json!({
         "version": row.version,
         "scorer_id": row.scorer_id,
@@ -122,7 +124,7 @@ fn scorers(rows: &[ScorerRow]) -> Answer {
     Answer(listed("scorers", rows.iter().map(scorer_json).collect()))
 }
 
-async fn list(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn list(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let one = params.text("experiment_id")?.filter(|id| !id.is_empty());
     let has_many = params.get("experiment_ids")?.is_some();
     let rows = match one {
@@ -132,29 +134,29 @@ async fn list(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answ
                  multiple experiments, or 'experiment_id' to scope it to a single experiment.",
             ));
         }
-        Some(id) => mlflow.ctx.store.scorers(experiment_id(id)?).await?,
+        Some(id) => state.ctx.store.scorers(&workspace.scope(), experiment_id(id)?).await?,
         None => {
             let ids = has_many.then(|| experiment_ids(&params.texts("experiment_ids")?)).transpose()?;
-            mlflow.ctx.store.scorers_of(ids).await?
+            state.ctx.store.scorers_of(&workspace.scope(), ids).await?
         }
     };
     Ok(scorers(&rows))
 }
 
-async fn versions(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn versions(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let (experiment, name) = scorer_of(&params)?;
-    Ok(scorers(&mlflow.ctx.store.scorer_versions(experiment, name).await?))
+    Ok(scorers(&state.ctx.store.scorer_versions(&workspace.scope(), (experiment, &name)).await?))
 }
 
-async fn read(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn read(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let (experiment, name) = scorer_of(&params)?;
-    let row = mlflow.ctx.store.scorer(experiment, name, params.int("version")?).await?;
+    let row = state.ctx.store.scorer(&workspace.scope(), (experiment, &name), params.int("version")?).await?;
     Ok(Answer(json!({ "scorer": scorer_json(&row) })))
 }
 
-async fn remove(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn remove(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let (experiment, name) = scorer_of(&params)?;
-    mlflow.ctx.store.delete_scorer(experiment, name, params.int("version")?).await?;
+    state.ctx.store.delete_scorer(&workspace.scope(), (experiment, &name), params.int("version")?).await?;
     Ok(Answer(json!({})))
 }
 
@@ -163,17 +165,17 @@ fn scorer_of(params: &Params) -> MlflowResult<(i64, String)> {
     Ok((experiment, params.required_text("name")?.to_owned()))
 }
 
-async fn online_configs(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn online_configs(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let ids = params.texts("scorer_ids")?;
     if ids.is_empty() {
         return Err(missing("scorer_ids"));
     }
     let ids = ids.into_iter().map(str::to_owned).collect();
-    let configs = mlflow.ctx.store.online_configs(ids).await?;
+    let configs = state.ctx.store.online_configs(&workspace.scope(), ids).await?;
     Ok(Answer(json!({ "configs": configs.iter().map(config_json).collect::<Vec<_>>() })))
 }
 
-async fn put_online_config(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn put_online_config(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let (experiment, name) = scorer_of(&params)?;
     let sample_rate = params.double("sample_rate")?.ok_or_else(|| missing("sample_rate"))?;
     if !(0.0..=1.0).contains(&sample_rate) {
@@ -194,13 +196,13 @@ async fn put_online_config(State(mlflow): State<Mlflow>, params: Params) -> Mlfl
         Ok(())
     };
     let new = NewOnlineConfig {
-        config_id: mlflow.ctx.new_uuid().simple().to_string(),
+        config_id: state.ctx.new_uuid().simple().to_string(),
         experiment_id: experiment,
         name,
         sample_rate,
         filter,
     };
-    let row = mlflow.ctx.store.put_online_config(new, check).await?;
+    let row = state.ctx.store.put_online_config(&workspace.scope(), new, check).await?;
     Ok(Answer(json!({ "config": config_json(&row) })))
 }
 

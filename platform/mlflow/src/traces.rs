@@ -14,14 +14,15 @@ use axum::extract::{Path, State};
 use axum::routing::{get, patch, post};
 use serde_json::{Map, Value, json};
 use tiegel_store::traces::{DeleteTraces, TraceSpans};
-use tiegel_traces::{TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, is_tag_key};
 
 pub(crate) use search::{Search, search};
 
 use crate::params::{Params, missing};
 use crate::wire::Answer;
+use crate::workspace::Workspace;
+use crate::validate::{self, experiment_id};
 use crate::{Mlflow, MlflowError, MlflowResult};
-use info::{IN_DATABASE, SPANS_LOCATION, cut, info_json, read_info};
+use info::{IN_DATABASE, SPANS_LOCATION, info_json, read_info};
 use spans::span_json;
 
 /// Traces that one request links to a run.
@@ -52,23 +53,22 @@ pub(crate) fn protocol() -> Router<Mlflow> {
         .route("/2.0/mlflow/traces/{trace_id}/tags", patch(set_tag).delete(delete_tag))
 }
 
-async fn start(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn start(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let trace = params.message("trace")?.ok_or_else(|| missing("trace"))?;
     let fields = trace.message("trace_info")?.ok_or_else(|| missing("trace.trace_info"))?;
-    let info = mlflow.ctx.store.start_trace(read_info(&mlflow, &fields)?).await?;
-    Ok(Answer(json!({ "trace": { "trace_info": info_json(&mlflow, &info) } })))
+    let info = state.ctx.store.start_trace(&workspace.scope(), read_info(&state, &fields)?).await?;
+    Ok(Answer(json!({ "trace": { "trace_info": info_json(&info) } })))
 }
 
-async fn get_info(State(mlflow): State<Mlflow>, Path(trace_id): Path<String>) -> MlflowResult<Answer> {
-    let info = mlflow.ctx.store.trace_info(&trace_id).await?;
-    let info = info.ok_or_else(|| MlflowError::not_found(format!("Trace with ID '{trace_id}' not found.")))?;
-    Ok(Answer(json!({ "trace": { "trace_info": info_json(&mlflow, &info) } })))
+async fn get_info(State(state): State<Mlflow>, workspace: Workspace, Path(trace_id): Path<String>) -> MlflowResult<Answer> {
+    let info = state.ctx.store.trace_info(&workspace.scope(), &trace_id).await?;
+    Ok(Answer(json!({ "trace": { "trace_info": info_json(&info) } })))
 }
 
-async fn get_trace(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn get_trace(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let trace_id = params.required_text("trace_id")?;
     let is_part_enough = params.flag("allow_partial")?.unwrap_or(false);
-    let mut trace = read_trace(&mlflow, trace_id).await?;
+    let mut trace = read_trace(&state, &workspace, trace_id).await?;
     let mut waited_ms = 0;
     while !is_part_enough && !is_whole(&trace) {
         if waited_ms >= WAIT_MS {
@@ -77,24 +77,24 @@ async fn get_trace(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult
         }
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
         waited_ms += LOOK_MS;
-        trace = read_trace(&mlflow, trace_id).await?;
+        trace = read_trace(&state, &workspace, trace_id).await?;
     }
-    if !is_here(&mlflow, &trace) {
+    if !is_here(&trace) {
         return Err(MlflowError::invalid(format!(
             "the spans of trace {trace_id} are an artifact: read them at its artifact location"
         )));
     }
-    Ok(Answer(json!({ "trace": trace_json(&mlflow, &trace) })))
+    Ok(Answer(json!({ "trace": trace_json(&trace) })))
 }
 
-pub(crate) async fn read_trace(mlflow: &Mlflow, trace_id: &str) -> MlflowResult<TraceSpans> {
-    let trace = mlflow.ctx.store.traces_with_spans(vec![trace_id.to_owned()]).await?.pop();
+async fn read_trace(state: &Mlflow, workspace: &Workspace, trace_id: &str) -> MlflowResult<TraceSpans> {
+    let trace = state.ctx.store.traces_with_spans(&workspace.scope(), vec![trace_id.to_owned()]).await?.pop();
     trace.ok_or_else(|| MlflowError::not_found(format!("Trace with ID {trace_id} is not found.")))
 }
 
 /// Whether the spans are in the database.
-fn is_here(mlflow: &Mlflow, trace: &TraceSpans) -> bool {
-    let tags = info::tags(mlflow, &trace.info);
+fn is_here(trace: &TraceSpans) -> bool {
+    let tags = info::tags(&trace.info);
     tags.iter().any(|(key, value)| key == SPANS_LOCATION && value == IN_DATABASE)
 }
 
@@ -107,8 +107,8 @@ fn is_whole(trace: &TraceSpans) -> bool {
     !trace.info.row.has_spans || trace.spans.len() as u64 >= expected
 }
 
-fn trace_json(mlflow: &Mlflow, trace: &TraceSpans) -> Value {
-    let mut fields = Map::from_iter([("trace_info".to_owned(), info_json(mlflow, &trace.info))]);
+fn trace_json(trace: &TraceSpans) -> Value {
+    let mut fields = Map::from_iter([("trace_info".to_owned(), info_json(&trace.info))]);
     if !trace.spans.is_empty() {
         fields.insert("spans".to_owned(), trace.spans.iter().map(|content| span_json(content)).collect());
     }
@@ -116,25 +116,25 @@ fn trace_json(mlflow: &Mlflow, trace: &TraceSpans) -> Value {
 }
 
 /// Whole traces with spans; others are left out.
-async fn get_traces(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn get_traces(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let ids = trace_ids(&params)?;
     let scope = scope(&params)?;
-    let traces = mlflow.ctx.store.traces_with_spans(ids).await?;
+    let traces = state.ctx.store.traces_with_spans(&workspace.scope(), ids).await?;
     let is_wanted = |trace: &&TraceSpans| {
         scope.as_ref().is_none_or(|scope| scope.contains(&trace.info.row.experiment_id))
             && !trace.spans.is_empty()
             && is_whole(trace)
     };
-    let traces: Vec<_> = traces.iter().filter(is_wanted).map(|trace| trace_json(&mlflow, trace)).collect();
+    let traces: Vec<_> = traces.iter().filter(is_wanted).map(|trace| trace_json(trace)).collect();
     Ok(Answer(listed("traces", traces)))
 }
 
-async fn get_infos(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn get_infos(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let ids = trace_ids(&params)?;
     let scope = scope(&params)?;
-    let mut infos = mlflow.ctx.store.trace_infos(ids).await?;
+    let mut infos = state.ctx.store.trace_infos(&workspace.scope(), ids).await?;
     infos.retain(|info| scope.as_ref().is_none_or(|scope| scope.contains(&info.row.experiment_id)));
-    Ok(Answer(listed("trace_infos", infos.iter().map(|info| info_json(&mlflow, info)).collect())))
+    Ok(Answer(listed("trace_infos", infos.iter().map(|info| info_json(info)).collect())))
 }
 
 fn trace_ids(params: &Params) -> MlflowResult<Vec<String>> {
@@ -169,13 +169,7 @@ pub(crate) fn experiment_ids(ids: &[&str]) -> MlflowResult<Vec<i64>> {
     ids.iter().map(|id| experiment_id(id)).collect()
 }
 
-pub(crate) fn experiment_id(id: &str) -> MlflowResult<i64> {
-    id.trim().parse().map_err(|_| {
-        MlflowError::invalid(format!("Invalid experiment ID '{id}'. Experiment ID must be a valid integer."))
-    })
-}
-
-async fn search_traces(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn search_traces(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     if params.get("locations")?.is_none() {
         return Err(missing("locations"));
     }
@@ -185,15 +179,15 @@ async fn search_traces(State(mlflow): State<Mlflow>, params: Params) -> MlflowRe
             ids.push(experiment_id(experiment.text("experiment_id")?.unwrap_or_default())?);
         }
     }
-    let page = search(&mlflow, Search::read(&params, ids)?).await?;
-    let mut answer = listed("traces", page.rows.iter().map(|info| info_json(&mlflow, info)).collect());
+    let page = search(&state, &workspace, Search::read(&params, ids)?).await?;
+    let mut answer = listed("traces", page.rows.iter().map(|info| info_json(info)).collect());
     if let Some(next) = page.next {
         answer["next_page_token"] = Value::String(next);
     }
     Ok(Answer(answer))
 }
 
-async fn delete(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn delete(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let experiment_id = experiment_id(params.required_text("experiment_id")?)?;
     let until = params.int("max_timestamp_millis")?;
     let traces_max = params.int("max_traces")?;
@@ -209,37 +203,31 @@ async fn delete(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<An
         (None, false, None) => DeleteTraces::Ids(ids.into_iter().map(str::to_owned).collect()),
         (Some(ms), true, traces_max) => DeleteTraces::Until { ms, traces_max },
     };
-    let gone = mlflow.ctx.store.delete_traces(experiment_id, delete).await?;
+    let gone = state.ctx.store.delete_traces(&workspace.scope(), experiment_id, delete).await?;
     Ok(Answer(json!({ "traces_deleted": gone })))
 }
 
 async fn set_tag(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(trace_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
     let key = params.required_text("key")?;
     let value = params.text("value")?.unwrap_or_default();
     check_mutable(key, "set")?;
-    if !is_tag_key(key) {
-        return Err(MlflowError::invalid(format!(
-            "Invalid tag name: '{key}'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), \
-             spaces ( ), colons(:) and slashes (/), and have at most {TAG_KEY_CHARS_MAX} characters."
-        )));
-    }
-    let value = cut(value.to_owned(), TAG_VALUE_CHARS_MAX);
-    mlflow.ctx.store.set_trace_tag(trace_id, key.to_owned(), value).await?;
+    let tag = validate::tag("key", key, value)?;
+    state.ctx.store.set_trace_tag(&workspace.scope(), &trace_id, tag).await?;
     Ok(Answer(json!({})))
 }
 
 async fn delete_tag(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(trace_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
     let key = params.required_text("key")?;
     check_mutable(key, "deleted")?;
-    mlflow.ctx.store.delete_trace_tag(trace_id, key.to_owned()).await?;
+    state.ctx.store.delete_trace_tag(&workspace.scope(), &trace_id, key).await?;
     Ok(Answer(json!({})))
 }
 
@@ -252,8 +240,8 @@ fn check_mutable(key: &str, done: &str) -> MlflowResult<()> {
     Ok(())
 }
 
-async fn link_to_run(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
-    let run_id = params.required_text("run_id")?.to_owned();
+async fn link_to_run(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
+    let run_id = params.required_text("run_id")?;
     let ids = params.texts("trace_ids")?;
     if ids.is_empty() {
         return Err(missing("trace_ids"));
@@ -265,12 +253,12 @@ async fn link_to_run(State(mlflow): State<Mlflow>, params: Params) -> MlflowResu
         )));
     }
     let ids = ids.into_iter().map(str::to_owned).collect();
-    mlflow.ctx.store.link_traces_to_run(ids, run_id).await?;
+    state.ctx.store.link_traces_to_run(&workspace.scope(), ids, run_id).await?;
     Ok(Answer(json!({})))
 }
 
-async fn link_prompts(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
-    let trace_id = params.required_text("trace_id")?.to_owned();
+async fn link_prompts(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
+    let trace_id = params.required_text("trace_id")?;
     let prompts = params.messages("prompt_versions")?;
     if prompts.is_empty() {
         return Err(missing("prompt_versions"));
@@ -282,6 +270,6 @@ async fn link_prompts(State(mlflow): State<Mlflow>, params: Params) -> MlflowRes
         Ok(format!("{}/{}", prompt.required_text("name")?, prompt.required_int("version")?))
     };
     let names = prompts.iter().map(name).collect::<MlflowResult<_>>()?;
-    mlflow.ctx.store.link_prompts_to_trace(trace_id, names).await?;
+    state.ctx.store.link_prompts_to_trace(&workspace.scope(), trace_id, names).await?;
     Ok(Answer(json!({})))
 }

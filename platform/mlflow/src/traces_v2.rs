@@ -8,9 +8,11 @@ use tiegel_store::traces::{EndTrace, IN_PROGRESS, NewTrace, TraceInfo};
 
 use crate::params::{Params, invalid_because, missing};
 use crate::traces::info::{cut, execution_ms, metadata, tags};
-use crate::traces::{Search, experiment_id, experiment_ids, listed, search};
+use crate::traces::{Search, experiment_ids, listed, search};
+use crate::validate::experiment_id;
 use crate::wire::Answer;
-use crate::{Mlflow, MlflowError, MlflowResult};
+use crate::workspace::Workspace;
+use crate::{Mlflow, MlflowResult};
 
 /// Characters of metadata and of tags that are shown.
 const METADATA_CHARS_MAX: usize = 250;
@@ -26,9 +28,9 @@ pub(crate) fn protocol() -> Router<Mlflow> {
         .route("/2.0/mlflow/traces/{request_id}/info", get(info))
 }
 
-async fn start(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn start(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let new = NewTrace {
-        trace_id: mlflow.ctx.new_uuid().simple().to_string(),
+        trace_id: state.ctx.new_uuid().simple().to_string(),
         experiment_id: experiment_id(params.text("experiment_id")?.unwrap_or_default())?,
         timestamp_ms: params.int("timestamp_ms")?.unwrap_or(0),
         end_ms: None,
@@ -41,11 +43,11 @@ async fn start(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Ans
         assessments: Vec::new(),
         is_final: false,
     };
-    let info = mlflow.ctx.store.start_trace(new).await?;
-    Ok(answer(&mlflow, &info))
+    let info = state.ctx.store.start_trace(&workspace.scope(), new).await?;
+    Ok(answer(&info))
 }
 
-async fn end(State(mlflow): State<Mlflow>, Path(trace_id): Path<String>, params: Params) -> MlflowResult<Answer> {
+async fn end(State(state): State<Mlflow>, workspace: Workspace, Path(trace_id): Path<String>, params: Params) -> MlflowResult<Answer> {
     let end = EndTrace {
         trace_id,
         end_ms: params.int("timestamp_ms")?.unwrap_or(0),
@@ -53,34 +55,33 @@ async fn end(State(mlflow): State<Mlflow>, Path(trace_id): Path<String>, params:
         tags: pairs(&params, "tags")?,
         metadata: pairs(&params, "request_metadata")?,
     };
-    let info = mlflow.ctx.store.end_trace(end).await?;
-    Ok(answer(&mlflow, &info))
+    let info = state.ctx.store.end_trace(&workspace.scope(), end).await?;
+    Ok(answer(&info))
 }
 
-async fn info(State(mlflow): State<Mlflow>, Path(trace_id): Path<String>) -> MlflowResult<Answer> {
-    let info = mlflow.ctx.store.trace_info(&trace_id).await?;
-    let info = info.ok_or_else(|| MlflowError::not_found(format!("Trace with ID '{trace_id}' not found.")))?;
-    Ok(answer(&mlflow, &info))
+async fn info(State(state): State<Mlflow>, workspace: Workspace, Path(trace_id): Path<String>) -> MlflowResult<Answer> {
+    let info = state.ctx.store.trace_info(&workspace.scope(), &trace_id).await?;
+    Ok(answer(&info))
 }
 
-async fn search_traces(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn search_traces(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let ids = params.texts("experiment_ids")?;
     if ids.is_empty() {
         return Err(missing("experiment_ids"));
     }
-    let page = search(&mlflow, Search::read(&params, experiment_ids(&ids)?)?).await?;
-    let mut answer = listed("traces", page.rows.iter().map(|info| info_json(&mlflow, info)).collect());
+    let page = search(&state, &workspace, Search::read(&params, experiment_ids(&ids)?)?).await?;
+    let mut answer = listed("traces", page.rows.iter().map(|info| info_json(info)).collect());
     if let Some(next) = page.next {
         answer["next_page_token"] = Value::String(next);
     }
     Ok(Answer(answer))
 }
 
-fn answer(mlflow: &Mlflow, info: &TraceInfo) -> Answer {
-    Answer(json!({ "trace_info": info_json(mlflow, info) }))
+fn answer(info: &TraceInfo) -> Answer {
+    Answer(json!({ "trace_info": info_json(info) }))
 }
 
-fn info_json(mlflow: &Mlflow, info: &TraceInfo) -> Value {
+fn info_json(info: &TraceInfo) -> Value {
     let row = &info.row;
     let status = if row.state == "STATE_UNSPECIFIED" { UNSPECIFIED } else { &row.state };
     let mut json = json!({
@@ -91,7 +92,7 @@ fn info_json(mlflow: &Mlflow, info: &TraceInfo) -> Value {
         "status": status,
     });
     for (name, pairs, chars_max) in
-        [("request_metadata", metadata(info), METADATA_CHARS_MAX), ("tags", tags(mlflow, info), TAG_CHARS_MAX)]
+        [("request_metadata", metadata(info), METADATA_CHARS_MAX), ("tags", tags(info), TAG_CHARS_MAX)]
     {
         if !pairs.is_empty() {
             json[name] = pairs.into_iter().map(|(key, value)| json!({ "key": key, "value": cut(value, chars_max) })).collect();

@@ -18,6 +18,8 @@ use tiegel_types::limits;
 use tiegel_wasm::{HostConfig, WasmHost};
 use uuid::Uuid;
 
+use crate::places;
+
 /// Joins store, blobs and engines.
 pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
     let data_dir = std::path::absolute(&config.data_dir)?;
@@ -67,11 +69,12 @@ fn database_url(config: &Config, data_dir: &Path) -> String {
 }
 
 fn open_blobs(config: &Config, data_dir: &Path) -> anyhow::Result<Blobs> {
-    let place = config.blobs_url.clone().unwrap_or_else(|| data_dir.join("blobs").display().to_string());
-    let options = config.blob_options.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())).collect();
-    let blobs = Blobs::open(&place, options).with_context(|| format!("cannot open the blob store {place}"))?;
+    let place = places::blobs(config, data_dir)?;
+    let blobs = Blobs::open(&place, places::options(config));
+    let blobs = blobs.with_context(|| format!("cannot open the blob store {place}"))?;
+    places::remember_blobs(data_dir, &place)?;
     // What an interrupted write left. Elsewhere another node may be writing; here the lock says that nobody is.
-    if config.blobs_url.is_none() {
+    if places::is_own(data_dir, &place) {
         blobs.clear_scratch().context("cannot clear the scratch folder")?;
     }
     Ok(blobs)

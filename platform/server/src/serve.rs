@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tiegel_api::{ApiState, QueryLimits};
+use tiegel_artifacts::Artifacts;
 use tiegel_config::Config;
 use tiegel_context::Ctx;
 use tiegel_http::{EdgeConfig, GuardConfig, RequestRecord, edge};
@@ -17,11 +18,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::compose;
 use crate::lock::{self, DataLock};
+use crate::places;
 
 /// How often endpoints are compared with their documents when nothing pokes.
 const RECONCILE_SECONDS: u64 = 10;
-/// Artifacts go through this server, unless the operator names a place that clients write to themselves.
-const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
 /// How long requests and jobs get to end.
 const SHUTDOWN_SECONDS_MAX: u64 = 10;
 
@@ -74,7 +74,10 @@ impl Server {
             query: QueryLimits { rows_max: config.query.rows_max, seconds_max: config.query.seconds_max },
             version: env!("CARGO_PKG_VERSION"),
         };
-        let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root: DEFAULT_ARTIFACT_ROOT.to_owned() };
+        let places = places::artifacts(config)?;
+        let artifacts = Artifacts::new(ctx.clone(), places).context("cannot use artifacts_destination")?;
+        let default_artifact_root = places::default_artifact_root(config)?;
+        let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root, artifacts };
         let router =
             tiegel_api::router(state).merge(tiegel_inference::router(endpoints)).merge(tiegel_mlflow::router(mlflow));
         let listener = TcpListener::bind(config.listen).await;

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 pub(crate) use lists::in_lists;
 pub(crate) use postgres::Postgres;
 pub(crate) use row::Row;
-pub(crate) use sqlite::Sqlite;
+pub(crate) use sqlite::{Shared, Sqlite};
 pub(crate) use value::{Column, Insert, Value};
 
 use crate::{Result, Store, StoreError};

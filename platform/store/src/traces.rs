@@ -3,9 +3,9 @@
 mod assessments;
 mod delete;
 mod info;
-mod list;
 mod metrics;
 mod read;
+mod search;
 mod spans;
 mod start;
 mod tags;
@@ -13,14 +13,14 @@ mod tags;
 mod tests;
 mod usage;
 
-pub(crate) use start::check_experiment;
+pub(crate) use info::seen_experiments;
 
-pub use assessments::{AssessmentChange, AssessmentRow};
+pub use assessments::{AssessmentChange, AssessmentIds, AssessmentRow};
 pub use delete::DeleteTraces;
 pub use info::{TraceInfo, TraceRow};
-pub use list::TraceList;
 pub use metrics::{MetricDimension, MetricRow, MetricValue, MetricView, TraceMetricFilter, TraceMetricQuery};
 pub use read::TraceSpans;
+pub use search::TraceSearch;
 pub use spans::{NewSpan, SpanBatch, TracePart};
 pub use start::{EndTrace, NewTrace};
 pub use tags::TRACE_NAME_TAG;

@@ -65,7 +65,8 @@ fn text_of(value: Option<AnyValue>) -> String {
     match value {
         Some(AnyValue { value: Some(Value::StringValue(text)) }) => {
             if is_encoded(&text) {
-                return text;
+                // Databases refuse the character that this stands for.
+                return if text.contains(NUL) { text.replace(NUL, "\\ufffd") } else { text };
             }
             let mut out = String::with_capacity(text.len() + 2);
             push_string(&mut out, &text);
@@ -78,6 +79,9 @@ fn text_of(value: Option<AnyValue>) -> String {
         }
     }
 }
+
+/// A NUL in JSON.
+const NUL: &str = "\\u0000";
 
 fn is_encoded(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[', '"'])

@@ -17,7 +17,7 @@ mod span;
 
 use bytes::Bytes;
 use tiegel_context::{Ctx, OpError};
-use tiegel_store::StoreError;
+use tiegel_store::{Scope, StoreError};
 
 pub use attributes::{decoded, is_tag_key};
 pub use decode::{Compression, Form};
@@ -29,6 +29,8 @@ pub use preview::PREVIEW_CHARS_MAX;
 /// One export of a client.
 #[derive(Clone, Debug)]
 pub struct Export {
+    /// Whose experiment it is.
+    pub scope: Scope,
     pub experiment_id: i64,
     /// The run that traces which are complete now are linked to.
     pub run_id: Option<String>,
@@ -64,17 +66,17 @@ pub enum IngestError {
 /// Writes the spans of an export, and what they say of their traces.
 #[tracing::instrument(name = "traces.ingest", skip_all)]
 pub async fn ingest(ctx: &Ctx, export: Export) -> Result<Ingested, IngestError> {
-    let Export { experiment_id, run_id, body, form, compression } = export;
+    let Export { scope, experiment_id, run_id, body, form, compression } = export;
     let work = move || {
         let request = decode::decode(&body, form, compression)?;
         batch::batch(request, experiment_id)
     };
     let parts = ctx.blocking(work).await??;
     if !parts.batch.traces.is_empty() {
-        ctx.store.write_spans(parts.batch).await?;
+        ctx.store.write_spans(&scope, parts.batch).await?;
     }
     if let Some(run_id) = run_id.filter(|_| !parts.complete.is_empty()) {
-        ctx.store.link_traces_to_run(parts.complete, run_id).await?;
+        ctx.store.link_traces_to_run(&scope, parts.complete, &run_id).await?;
     }
     Ok(parts.ingested)
 }

@@ -11,6 +11,7 @@ use super::{USER_TAG, digest, texts};
 use crate::params::Params;
 use crate::proto_json::python_text;
 use crate::wire::{Answer, kind};
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
 /// Records of one request.
@@ -21,7 +22,7 @@ const SOURCE_TYPES: [&str; 5] = ["UNSPECIFIED", "TRACE", "HUMAN", "DOCUMENT", "C
 type Fields = Map<String, Value>;
 
 pub(super) async fn upsert(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -30,19 +31,19 @@ pub(super) async fn upsert(
     if records.len() > RECORDS_MAX {
         return Err(refused(&format!("at most {RECORDS_MAX} records are taken at once")));
     }
-    let now_ms = mlflow.ctx.now_ms();
+    let now_ms = state.ctx.now_ms();
     let records: Vec<Record> = records.into_iter().map(Record::read).collect::<MlflowResult<_>>()?;
     let updated_by = records.iter().rev().find_map(Record::user);
     let mut schema = Schema::default();
     records.iter().for_each(|record| schema.add(record));
-    let new = records.into_iter().map(|record| record.into_new(&mlflow, now_ms)).collect();
+    let new = records.into_iter().map(|record| record.into_new(&state, now_ms)).collect();
     let after = move |name: &str, known: Option<&str>| RecordsAfter {
         schema: Some(schema.merged(known)),
         digest: digest(name, now_ms),
         updated_by,
         updated_ms: now_ms,
     };
-    let (added, changed) = mlflow.ctx.store.put_evaluation_records(dataset_id, new, after).await?;
+    let (added, changed) = state.ctx.store.put_evaluation_records(&workspace.scope(), &dataset_id, new, after).await?;
     Ok(Answer(json!({ "inserted_count": added, "updated_count": changed })))
 }
 
@@ -83,9 +84,9 @@ impl Record {
         Some(self.tags.as_ref()?.get(USER_TAG)?.as_str()?.to_owned())
     }
 
-    fn into_new(self, mlflow: &Mlflow, now_ms: i64) -> NewRecord {
+    fn into_new(self, state: &Mlflow, now_ms: i64) -> NewRecord {
         let input_hash = Digest::of(sorted(&self.inputs).as_bytes()).hex();
-        let record_id = format!("dr-{}", mlflow.ctx.new_uuid().simple());
+        let record_id = format!("dr-{}", state.ctx.new_uuid().simple());
         let hash = input_hash.clone();
         let merge = Box::new(move |old: Option<RecordRow>| match old {
             Some(old) => self.changed(old, now_ms),
@@ -237,7 +238,7 @@ fn type_of(value: &Value) -> &'static str {
 }
 
 pub(super) async fn list(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -245,7 +246,7 @@ pub(super) async fn list(
     let records_max = usize::try_from(asked).unwrap_or(0).min(RECORDS_MAX);
     let after = params.text("page_token")?.filter(|token| !token.is_empty()).map(read_token).transpose()?;
     let page = RecordPage { dataset_id: dataset_id.clone(), after, records_max };
-    let mut rows = mlflow.ctx.store.evaluation_records(page).await?;
+    let mut rows = state.ctx.store.evaluation_records(&workspace.scope(), page).await?;
     let has_more = rows.len() > records_max;
     rows.truncate(records_max);
     let records: Vec<_> = rows.iter().map(|row| record_json(&dataset_id, row)).collect();
@@ -288,12 +289,12 @@ fn record_json(dataset_id: &str, row: &RecordRow) -> Value {
 }
 
 pub(super) async fn remove(
-    State(mlflow): State<Mlflow>,
+    State(state): State<Mlflow>, workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
     let ids = texts(&params, "dataset_record_ids")?;
-    let gone = mlflow.ctx.store.delete_evaluation_records(dataset_id, ids).await?;
+    let gone = state.ctx.store.delete_evaluation_records(&workspace.scope(), &dataset_id, ids).await?;
     Ok(Answer(json!({ "deleted_count": gone })))
 }
 

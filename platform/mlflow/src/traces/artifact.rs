@@ -4,15 +4,16 @@ use axum::response::{IntoResponse, Response};
 
 use super::{is_here, read_trace};
 use crate::params::Params;
+use crate::workspace::Workspace;
 use crate::{ErrorCode, Mlflow, MlflowError, MlflowResult};
 
 /// The spans of a trace as a file, for its page.
-pub(super) async fn artifact(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Response> {
+pub(super) async fn artifact(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Response> {
     let trace_id = params.text("request_id")?.filter(|id| !id.is_empty()).ok_or_else(|| {
         MlflowError::new(ErrorCode::BadRequest, "Request must include the \"request_id\" query parameter.")
     })?;
-    let trace = read_trace(&mlflow, trace_id).await?;
-    if !is_here(&mlflow, &trace) {
+    let trace = read_trace(&state, &workspace, trace_id).await?;
+    if !is_here(&trace) {
         let message = format!("trace {trace_id} has no spans in the database: read them at its artifact location");
         return Err(MlflowError::not_found(message));
     }

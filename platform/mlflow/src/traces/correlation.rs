@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::params::{Params, missing};
 use crate::wire::Answer;
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowResult};
 
 use super::{experiment_ids, search};
 
-pub(super) async fn correlation(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+pub(super) async fn correlation(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let ids = params.texts("experiment_ids")?;
     if ids.is_empty() {
         return Err(missing("experiment_ids"));
@@ -19,12 +20,15 @@ pub(super) async fn correlation(State(mlflow): State<Mlflow>, params: Params) ->
     let second = params.required_text("filter_string2")?;
     let base = params.text("base_filter")?.unwrap_or_default();
     let with_base = |filter: &str| if base.is_empty() { filter.to_owned() } else { format!("{base} and {filter}") };
-    let count = |filter: String| search::count(&mlflow, ids.clone(), filter);
+    let first = search::matching(&state, &workspace, &ids, &with_base(first)).await?;
+    let second = search::matching(&state, &workspace, &ids, &with_base(second)).await?;
+    let total = search::matching(&state, &workspace, &ids, base).await?;
+    let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
     let counts = Counts {
-        total: count(base.to_owned()).await?,
-        first: count(with_base(first)).await?,
-        second: count(with_base(second)).await?,
-        both: count(with_base(&format!("{first} and {second}"))).await?,
+        total: count(total.len()),
+        first: count(first.len()),
+        second: count(second.len()),
+        both: count(first.intersection(&second).count()),
     };
     Ok(Answer(counts.json()))
 }
@@ -58,7 +62,7 @@ impl Counts {
     }
 
     fn is_defined(self) -> bool {
-        // The three counts are made one after the other, so that traces may come or go in between.
+        // The three are read one after the other, and traces may come or go in between.
         self.first > 0
             && self.second > 0
             && self.both <= self.first.min(self.second)

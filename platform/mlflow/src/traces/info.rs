@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 use tiegel_store::traces::{COST_KEYS, NewTrace, SESSION_METADATA, TOKEN_KEYS, TRACE_NAME_TAG, TraceInfo};
+use tiegel_types::uri;
 
 use crate::assessments::{assessment_json, read_assessment};
 use crate::params::{Params, invalid, invalid_because, missing};
 use crate::proto_json::{duration, duration_ms, timestamp, timestamp_ms};
-use crate::traces::experiment_id;
+use crate::validate::experiment_id;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
 /// Characters of metadata and of tags that are shown.
@@ -21,7 +22,7 @@ pub(crate) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
 const FINAL: &str = "mlflow.trace.infoFinalized";
 const STATES: [&str; 4] = ["STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS"];
 
-pub(crate) fn info_json(mlflow: &Mlflow, info: &TraceInfo) -> Value {
+pub(crate) fn info_json(info: &TraceInfo) -> Value {
     let row = &info.row;
     let mut fields = Map::new();
     fields.insert("trace_id".to_owned(), json!(row.trace_id));
@@ -36,7 +37,7 @@ pub(crate) fn info_json(mlflow: &Mlflow, info: &TraceInfo) -> Value {
         let assessments: Vec<_> = info.assessments.iter().map(assessment_json).collect();
         fields.insert("assessments".to_owned(), Value::Array(assessments));
     }
-    put_map(&mut fields, "tags", tags(mlflow, info), TAG_CHARS_MAX);
+    put_map(&mut fields, "tags", tags(info), TAG_CHARS_MAX);
     put(&mut fields, "request_preview", row.request_preview.as_deref());
     put(&mut fields, "response_preview", row.response_preview.as_deref());
     Value::Object(fields)
@@ -47,7 +48,7 @@ pub(crate) fn execution_ms(info: &TraceInfo) -> Option<i64> {
 }
 
 /// With what has a place of its own in the database.
-pub(crate) fn tags(mlflow: &Mlflow, info: &TraceInfo) -> Vec<(String, String)> {
+pub(crate) fn tags(info: &TraceInfo) -> Vec<(String, String)> {
     let row = &info.row;
     let mut tags = info.tags.clone();
     let mut default = |key: &str, value: Option<String>| {
@@ -57,17 +58,8 @@ pub(crate) fn tags(mlflow: &Mlflow, info: &TraceInfo) -> Vec<(String, String)> {
     };
     default(TRACE_NAME_TAG, row.name.clone());
     default(SPANS_LOCATION, row.has_spans.then(|| IN_DATABASE.to_owned()));
-    default(ARTIFACT_LOCATION, Some(artifact_location(mlflow, info)));
+    default(ARTIFACT_LOCATION, Some(uri::append(&row.artifact_location, &["traces", &row.trace_id, "artifacts"])));
     tags
-}
-
-fn artifact_location(mlflow: &Mlflow, info: &TraceInfo) -> String {
-    let row = &info.row;
-    let root = match &row.artifact_location {
-        Some(location) => location.clone(),
-        None => format!("{}/{}", mlflow.default_artifact_root.trim_end_matches('/'), row.experiment_id),
-    };
-    format!("{}/traces/{}/artifacts", root.trim_end_matches('/'), row.trace_id)
 }
 
 /// With what has a place of its own in the database.
@@ -107,7 +99,7 @@ pub(crate) fn cut(mut text: String, chars_max: usize) -> String {
 }
 
 /// A whole trace of a request.
-pub(crate) fn read_info(mlflow: &Mlflow, fields: &Params) -> MlflowResult<NewTrace> {
+pub(crate) fn read_info(state: &Mlflow, fields: &Params) -> MlflowResult<NewTrace> {
     let trace_id = fields.required_text("trace_id")?.to_owned();
     if trace_id.len() > TRACE_ID_BYTES_MAX {
         return Err(MlflowError::invalid(format!("a trace id has at most {TRACE_ID_BYTES_MAX} bytes")));
@@ -132,7 +124,7 @@ pub(crate) fn read_info(mlflow: &Mlflow, fields: &Params) -> MlflowResult<NewTra
         metadata: read_map(fields, "trace_metadata")?,
         assessments: assessments
             .iter()
-            .map(|fields| read_assessment(mlflow, &trace_id, fields))
+            .map(|fields| read_assessment(state, &trace_id, fields))
             .collect::<MlflowResult<_>>()?,
         trace_id,
         is_final: true,

@@ -8,19 +8,20 @@ use tiegel_store::traces::{MetricDimension, MetricRow, MetricValue, MetricView, 
 use super::{experiment_ids, listed};
 use crate::params::{Params, invalid, missing};
 use crate::wire::Answer;
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
 /// Data points of one answer.
 const POINTS_DEFAULT: i64 = 1_000;
 const POINTS_MAX: i64 = 50_000;
 
-pub(super) async fn metrics(State(mlflow): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+pub(super) async fn metrics(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let metric = Metric::read(&params)?;
     let aggregations = aggregations(&params, metric)?;
     let dimensions = dimensions(&params, metric)?;
     let points_max = params.int("max_results")?.unwrap_or(POINTS_DEFAULT).clamp(0, POINTS_MAX);
     let query = query(&params, metric, &aggregations, &dimensions)?;
-    let rows = mlflow.ctx.store.trace_metrics(query).await?;
+    let rows = state.ctx.store.trace_metrics(&workspace.scope(), query).await?;
     let point = |row: &MetricRow| {
         let mut named = Map::new();
         named.extend(row.bucket_ms.map(|ms| ("time_bucket".to_owned(), json!(iso(ms)))));

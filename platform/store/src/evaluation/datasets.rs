@@ -3,7 +3,8 @@ use std::collections::HashMap;
 use tiegel_types::Name;
 
 use crate::db::{Column, Insert, Row, Tx, Value, in_lists};
-use crate::{Result, Store, StoreError};
+use crate::traces::seen_experiments;
+use crate::{Result, Scope, Store, StoreError};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationDatasetRow {
@@ -22,16 +23,6 @@ pub struct EvaluationDatasetRow {
     pub updated_by: Option<String>,
     /// By key.
     pub tags: Vec<(String, String)>,
-}
-
-/// A page of a listing, the newest datasets first.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EvaluationDatasets {
-    pub project: Name,
-    /// Empty: those of any experiment, and of none.
-    pub experiment_ids: Vec<String>,
-    pub offset: i64,
-    pub datasets_max: i64,
 }
 
 impl Store {
@@ -65,46 +56,35 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.evaluation.dataset", skip_all)]
-    pub async fn evaluation_dataset(&self, dataset_id: String) -> Result<Option<EvaluationDatasetRow>> {
-        self.query(move |tx| one(tx, &dataset_id)).await
+    pub async fn evaluation_dataset(&self, scope: &Scope, dataset_id: &str) -> Result<EvaluationDatasetRow> {
+        let (scope, id) = (scope.clone(), dataset_id.to_owned());
+        let row = self.query(move |tx| one(tx, &scope, &id)).await?;
+        row.ok_or_else(|| StoreError::NotFound(format!("Evaluation dataset with id '{dataset_id}' not found")))
     }
 
     /// With its records. Deleting what is not there is no error.
     #[tracing::instrument(name = "db.evaluation.delete_dataset", skip_all)]
-    pub async fn delete_evaluation_dataset(&self, dataset_id: String) -> Result<()> {
-        let sql = "DELETE FROM evaluation_datasets WHERE dataset_id = $1";
-        self.transact(move |tx| tx.execute(sql, &[(&dataset_id).into()]).map(drop)).await
-    }
-
-    #[tracing::instrument(name = "db.evaluation.datasets", skip_all)]
-    pub async fn evaluation_datasets(&self, list: EvaluationDatasets) -> Result<Vec<EvaluationDatasetRow>> {
-        self.query(move |tx| {
-            let mut values: Vec<Value<'_>> =
-                vec![list.project.as_str().into(), list.datasets_max.into(), list.offset.into()];
-            let mut linked = Vec::new();
-            let ids: Vec<&str> = list.experiment_ids.iter().map(String::as_str).collect();
-            for (places, more) in in_lists(&ids, values.len() + 1) {
-                linked.push(format!(
-                    "EXISTS (SELECT 1 FROM evaluation_dataset_experiments e \
-                     WHERE e.dataset_id = d.dataset_id AND e.experiment_id IN ({places}))"
-                ));
-                values.extend(more);
+    pub async fn delete_evaluation_dataset(&self, scope: &Scope, dataset_id: &str) -> Result<()> {
+        let (scope, dataset_id) = (scope.clone(), dataset_id.to_owned());
+        self.transact(move |tx| {
+            if one(tx, &scope, &dataset_id)?.is_some() {
+                tx.execute("DELETE FROM evaluation_datasets WHERE dataset_id = $1", &[(&dataset_id).into()])?;
             }
-            let linked = if linked.is_empty() { "1 = 1".to_owned() } else { linked.join(" OR ") };
-            let sql = format!(
-                "SELECT {COLUMNS} FROM evaluation_datasets d WHERE d.project = $1 AND ({linked}) \
-                 ORDER BY d.created_ms DESC, d.dataset_id DESC LIMIT $2 OFFSET $3"
-            );
-            let rows = tx.rows(&sql, &values, |row| read(&row))?;
-            with_tags(tx, rows)
+            Ok(())
         })
         .await
     }
 
     #[tracing::instrument(name = "db.evaluation.set_dataset_tags", skip_all)]
-    pub async fn set_evaluation_dataset_tags(&self, dataset_id: String, tags: Vec<(String, String)>) -> Result<()> {
+    pub async fn set_evaluation_dataset_tags(
+        &self,
+        scope: &Scope,
+        dataset_id: &str,
+        tags: Vec<(String, String)>,
+    ) -> Result<()> {
+        let (scope, dataset_id) = (scope.clone(), dataset_id.to_owned());
         self.transact(move |tx| {
-            if one(tx, &dataset_id)?.is_none() {
+            if one(tx, &scope, &dataset_id)?.is_none() {
                 return Err(StoreError::NotFound(format!("Could not find evaluation dataset with ID {dataset_id}")));
             }
             put_tags(tx, &dataset_id, &tags)
@@ -113,37 +93,52 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.evaluation.delete_dataset_tag", skip_all)]
-    pub async fn delete_evaluation_dataset_tag(&self, dataset_id: String, key: String) -> Result<()> {
-        let sql = "DELETE FROM evaluation_dataset_tags WHERE dataset_id = $1 AND key = $2";
-        self.transact(move |tx| tx.execute(sql, &[(&dataset_id).into(), (&key).into()]).map(drop)).await
+    pub async fn delete_evaluation_dataset_tag(&self, scope: &Scope, dataset_id: &str, key: &str) -> Result<()> {
+        let (scope, dataset_id, key) = (scope.clone(), dataset_id.to_owned(), key.to_owned());
+        self.transact(move |tx| {
+            if one(tx, &scope, &dataset_id)?.is_some() {
+                let sql = "DELETE FROM evaluation_dataset_tags WHERE dataset_id = $1 AND key = $2";
+                tx.execute(sql, &[(&dataset_id).into(), (&key).into()])?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     #[tracing::instrument(name = "db.evaluation.dataset_experiments", skip_all)]
-    pub async fn evaluation_dataset_experiments(&self, dataset_id: String) -> Result<Vec<String>> {
-        let sql = "SELECT experiment_id FROM evaluation_dataset_experiments WHERE dataset_id = $1 \
-                   ORDER BY LENGTH(experiment_id), experiment_id";
-        self.query(move |tx| tx.rows(sql, &[(&dataset_id).into()], |row| row.text(0))).await
+    pub async fn evaluation_dataset_experiments(&self, scope: &Scope, dataset_id: &str) -> Result<Vec<String>> {
+        let (scope, dataset_id) = (scope.clone(), dataset_id.to_owned());
+        self.query(move |tx| {
+            if one(tx, &scope, &dataset_id)?.is_none() {
+                return Ok(Vec::new());
+            }
+            let sql = "SELECT experiment_id FROM evaluation_dataset_experiments WHERE dataset_id = $1 \
+                       ORDER BY LENGTH(experiment_id), experiment_id";
+            tx.rows(sql, &[(&dataset_id).into()], |row| row.text(0))
+        })
+        .await
     }
 
     /// Answers the dataset as it is then.
     #[tracing::instrument(name = "db.evaluation.add_experiments", skip_all)]
     pub async fn add_evaluation_dataset_experiments(
         &self,
-        dataset_id: String,
+        scope: &Scope,
+        dataset_id: &str,
         experiment_ids: Vec<String>,
         now_ms: i64,
     ) -> Result<EvaluationDatasetRow> {
+        let (scope, dataset_id) = (scope.clone(), dataset_id.to_owned());
         self.transact(move |tx| {
-            check(tx, &dataset_id)?;
-            let sql = "SELECT 1 FROM experiments WHERE id = $1";
-            for id in &experiment_ids {
-                let row = id.parse::<i64>().ok();
-                if row.map(|row| tx.row(sql, &[row.into()], |_| Ok(()))).transpose()?.flatten().is_none() {
-                    return Err(StoreError::NotFound(format!("No Experiment with id={id}")));
-                }
+            check(tx, &scope, &dataset_id)?;
+            let ids: Vec<i64> = experiment_ids.iter().filter_map(|id| id.parse().ok()).collect();
+            let seen = seen_experiments(tx, &scope, &ids)?;
+            let is_missing = |id: &&String| !id.parse().is_ok_and(|id: i64| seen.contains(&id));
+            if let Some(id) = experiment_ids.iter().find(is_missing) {
+                return Err(StoreError::NotFound(format!("No Experiment with id={id}")));
             }
             link(tx, &dataset_id, &experiment_ids)?;
-            touch(tx, &dataset_id, now_ms)
+            touch(tx, &scope, &dataset_id, now_ms)
         })
         .await
     }
@@ -152,12 +147,14 @@ impl Store {
     #[tracing::instrument(name = "db.evaluation.remove_experiments", skip_all)]
     pub async fn remove_evaluation_dataset_experiments(
         &self,
-        dataset_id: String,
+        scope: &Scope,
+        dataset_id: &str,
         experiment_ids: Vec<String>,
         now_ms: i64,
     ) -> Result<EvaluationDatasetRow> {
+        let (scope, dataset_id) = (scope.clone(), dataset_id.to_owned());
         self.transact(move |tx| {
-            let row = check(tx, &dataset_id)?;
+            let row = check(tx, &scope, &dataset_id)?;
             let ids: Vec<&str> = experiment_ids.iter().map(String::as_str).collect();
             let mut gone = 0;
             for (places, mut values) in in_lists(&ids, 2) {
@@ -167,7 +164,7 @@ impl Store {
                 values.insert(0, (&dataset_id).into());
                 gone += tx.execute(&sql, &values)?;
             }
-            if gone > 0 { touch(tx, &dataset_id, now_ms) } else { Ok(row) }
+            if gone > 0 { touch(tx, &scope, &dataset_id, now_ms) } else { Ok(row) }
         })
         .await
     }
@@ -211,20 +208,33 @@ fn with_tags(tx: &mut Tx<'_>, mut rows: Vec<EvaluationDatasetRow>) -> Result<Vec
     Ok(rows)
 }
 
-pub(super) fn one(tx: &mut Tx<'_>, dataset_id: &str) -> Result<Option<EvaluationDatasetRow>> {
+/// In the order of the ids.
+pub(super) fn rows_of(tx: &mut Tx<'_>, dataset_ids: &[String]) -> Result<Vec<EvaluationDatasetRow>> {
+    let ids: Vec<&str> = dataset_ids.iter().map(String::as_str).collect();
+    let mut rows = Vec::with_capacity(ids.len());
+    for (places, values) in in_lists(&ids, 1) {
+        let sql = format!("SELECT {COLUMNS} FROM evaluation_datasets d WHERE d.dataset_id IN ({places})");
+        rows.extend(tx.rows(&sql, &values, |row| read(&row))?);
+    }
+    rows.sort_by_cached_key(|row| ids.iter().position(|id| *id == row.dataset_id));
+    with_tags(tx, rows)
+}
+
+pub(super) fn one(tx: &mut Tx<'_>, scope: &Scope, dataset_id: &str) -> Result<Option<EvaluationDatasetRow>> {
     let sql = format!("SELECT {COLUMNS} FROM evaluation_datasets d WHERE d.dataset_id = $1");
-    let row = tx.rows(&sql, &[dataset_id.into()], |row| read(&row))?;
-    Ok(with_tags(tx, row)?.pop())
+    let mut rows = tx.rows(&sql, &[dataset_id.into()], |row| read(&row))?;
+    rows.retain(|row| scope.sees(row.project.as_str()));
+    Ok(with_tags(tx, rows)?.pop())
 }
 
-fn check(tx: &mut Tx<'_>, dataset_id: &str) -> Result<EvaluationDatasetRow> {
-    one(tx, dataset_id)?.ok_or_else(|| StoreError::NotFound(format!("Dataset '{dataset_id}' not found")))
+fn check(tx: &mut Tx<'_>, scope: &Scope, dataset_id: &str) -> Result<EvaluationDatasetRow> {
+    one(tx, scope, dataset_id)?.ok_or_else(|| StoreError::NotFound(format!("Dataset '{dataset_id}' not found")))
 }
 
-fn touch(tx: &mut Tx<'_>, dataset_id: &str, now_ms: i64) -> Result<EvaluationDatasetRow> {
+fn touch(tx: &mut Tx<'_>, scope: &Scope, dataset_id: &str, now_ms: i64) -> Result<EvaluationDatasetRow> {
     let sql = "UPDATE evaluation_datasets SET updated_ms = $1 WHERE dataset_id = $2";
     tx.execute(sql, &[now_ms.into(), dataset_id.into()])?;
-    check(tx, dataset_id)
+    check(tx, scope, dataset_id)
 }
 
 fn put_tags(tx: &mut Tx<'_>, dataset_id: &str, tags: &[(String, String)]) -> Result<()> {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use super::datasets;
 use crate::db::{Column, Insert, Row, Tx, Value, in_lists};
-use crate::{Result, Store, StoreError};
+use crate::{Result, Scope, Store, StoreError};
 
 /// One example of a dataset. What is in it is JSON.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,12 +55,14 @@ impl Store {
     #[tracing::instrument(name = "db.evaluation.put_records", skip_all)]
     pub async fn put_evaluation_records(
         &self,
-        dataset_id: String,
+        scope: &Scope,
+        dataset_id: &str,
         records: Vec<NewRecord>,
         after: impl FnOnce(&str, Option<&str>) -> RecordsAfter + Send + 'static,
     ) -> Result<(u64, u64)> {
+        let (scope, dataset_id) = (scope.clone(), dataset_id.to_owned());
         self.transact(move |tx| {
-            let dataset = datasets::one(tx, &dataset_id)?
+            let dataset = datasets::one(tx, &scope, &dataset_id)?
                 .ok_or_else(|| StoreError::NotFound(format!("Evaluation dataset with id '{dataset_id}' not found")))?;
             let hashes: Vec<String> = records.iter().map(|record| record.input_hash.clone()).collect();
             let mut rows = stored(tx, &dataset_id, &hashes)?;
@@ -92,8 +94,12 @@ impl Store {
 
     /// The oldest first; one more than a page, where there is more.
     #[tracing::instrument(name = "db.evaluation.records", skip_all)]
-    pub async fn evaluation_records(&self, page: RecordPage) -> Result<Vec<RecordRow>> {
+    pub async fn evaluation_records(&self, scope: &Scope, page: RecordPage) -> Result<Vec<RecordRow>> {
+        let scope = scope.clone();
         self.query(move |tx| {
+            if datasets::one(tx, &scope, &page.dataset_id)?.is_none() {
+                return Ok(Vec::new());
+            }
             let (after_ms, after_id) = page.after.unwrap_or((i64::MIN, String::new()));
             let sql = format!(
                 "SELECT {COLUMNS} FROM evaluation_dataset_records WHERE dataset_id = $1 AND created_ms >= $2 \
@@ -108,8 +114,17 @@ impl Store {
 
     /// Answers how many are gone.
     #[tracing::instrument(name = "db.evaluation.delete_records", skip_all)]
-    pub async fn delete_evaluation_records(&self, dataset_id: String, record_ids: Vec<String>) -> Result<u64> {
+    pub async fn delete_evaluation_records(
+        &self,
+        scope: &Scope,
+        dataset_id: &str,
+        record_ids: Vec<String>,
+    ) -> Result<u64> {
+        let (scope, dataset_id) = (scope.clone(), dataset_id.to_owned());
         self.transact(move |tx| {
+            if datasets::one(tx, &scope, &dataset_id)?.is_none() {
+                return Ok(0);
+            }
             let ids: Vec<&str> = record_ids.iter().map(String::as_str).collect();
             let mut gone = 0;
             for (places, mut values) in in_lists(&ids, 2) {

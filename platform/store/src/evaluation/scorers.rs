@@ -1,6 +1,6 @@
 use crate::db::{Row, Tx, Value, in_lists};
-use crate::traces::check_experiment;
-use crate::{Result, Store, StoreError};
+use crate::tracking::{expect_active, expect_experiment};
+use crate::{Result, Scope, Store, StoreError};
 
 /// One version of a scorer.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,9 +46,10 @@ pub struct NewOnlineConfig {
 
 impl Store {
     #[tracing::instrument(name = "db.evaluation.register_scorer", skip_all)]
-    pub async fn register_scorer(&self, new: NewScorerVersion) -> Result<ScorerRow> {
+    pub async fn register_scorer(&self, scope: &Scope, new: NewScorerVersion) -> Result<ScorerRow> {
+        let scope = scope.clone();
         self.transact(move |tx| {
-            check_experiment(tx, new.experiment_id, true)?;
+            check(tx, &scope, new.experiment_id)?;
             tx.execute(
                 "INSERT INTO scorers (scorer_id, experiment_id, name) VALUES ($1, $2, $3) \
                  ON CONFLICT (experiment_id, name) DO NOTHING",
@@ -75,24 +76,34 @@ impl Store {
 
     /// The last version of each scorer of an active experiment, by experiment and name.
     #[tracing::instrument(name = "db.evaluation.scorers", skip_all)]
-    pub async fn scorers(&self, experiment_id: i64) -> Result<Vec<ScorerRow>> {
+    pub async fn scorers(&self, scope: &Scope, experiment_id: i64) -> Result<Vec<ScorerRow>> {
+        let scope = scope.clone();
         self.query(move |tx| {
-            check_experiment(tx, experiment_id, true)?;
-            latest(tx, "c.experiment_id = $1", &[experiment_id.into()])
+            check(tx, &scope, experiment_id)?;
+            let rows = latest(tx, "e.id = $1", &[experiment_id.into()])?;
+            Ok(rows.into_iter().map(|(_, row)| row).collect())
         })
         .await
     }
 
     /// As `scorers`, of many experiments; `None` asks for all. Experiments that are deleted or missing have none.
     #[tracing::instrument(name = "db.evaluation.scorers_of", skip_all)]
-    pub async fn scorers_of(&self, experiment_ids: Option<Vec<i64>>) -> Result<Vec<ScorerRow>> {
+    pub async fn scorers_of(&self, scope: &Scope, experiment_ids: Option<Vec<i64>>) -> Result<Vec<ScorerRow>> {
+        let scope = scope.clone();
         self.query(move |tx| {
-            const ACTIVE: &str = "c.experiment_id IN (SELECT id FROM experiments WHERE lifecycle = 'active')";
-            let Some(ids) = experiment_ids else { return latest(tx, ACTIVE, &[]) };
-            let mut rows = Vec::new();
-            for (places, values) in in_lists(&ids, 1) {
-                rows.extend(latest(tx, &format!("{ACTIVE} AND c.experiment_id IN ({places})"), &values)?);
-            }
+            const ACTIVE: &str = "e.lifecycle = 'active'";
+            let mut rows = match experiment_ids {
+                None => latest(tx, ACTIVE, &[])?,
+                Some(ids) => {
+                    let mut rows = Vec::new();
+                    for (places, values) in in_lists(&ids, 1) {
+                        rows.extend(latest(tx, &format!("{ACTIVE} AND e.id IN ({places})"), &values)?);
+                    }
+                    rows
+                }
+            };
+            rows.retain(|(project, _)| scope.sees(project));
+            let mut rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
             rows.sort_by(|a, b| (a.experiment_id, &a.name).cmp(&(b.experiment_id, &b.name)));
             Ok(rows)
         })
@@ -101,9 +112,10 @@ impl Store {
 
     /// A version, or the last one.
     #[tracing::instrument(name = "db.evaluation.scorer", skip_all)]
-    pub async fn scorer(&self, experiment_id: i64, name: String, version: Option<i64>) -> Result<ScorerRow> {
+    pub async fn scorer(&self, scope: &Scope, (experiment_id, name): (i64, &str), version: Option<i64>) -> Result<ScorerRow> {
+        let (scope, name) = (scope.clone(), name.to_owned());
         self.query(move |tx| {
-            check_experiment(tx, experiment_id, true)?;
+            check(tx, &scope, experiment_id)?;
             let mut rows = versions(tx, experiment_id, &name)?;
             let row = match version {
                 None => rows.pop(),
@@ -116,9 +128,10 @@ impl Store {
 
     /// The oldest first.
     #[tracing::instrument(name = "db.evaluation.scorer_versions", skip_all)]
-    pub async fn scorer_versions(&self, experiment_id: i64, name: String) -> Result<Vec<ScorerRow>> {
+    pub async fn scorer_versions(&self, scope: &Scope, (experiment_id, name): (i64, &str)) -> Result<Vec<ScorerRow>> {
+        let (scope, name) = (scope.clone(), name.to_owned());
         self.query(move |tx| {
-            check_experiment(tx, experiment_id, true)?;
+            check(tx, &scope, experiment_id)?;
             let rows = versions(tx, experiment_id, &name)?;
             if rows.is_empty() { Err(missing(experiment_id, &name, None)) } else { Ok(rows) }
         })
@@ -127,9 +140,10 @@ impl Store {
 
     /// One version, or the scorer with all of them.
     #[tracing::instrument(name = "db.evaluation.delete_scorer", skip_all)]
-    pub async fn delete_scorer(&self, experiment_id: i64, name: String, version: Option<i64>) -> Result<()> {
+    pub async fn delete_scorer(&self, scope: &Scope, (experiment_id, name): (i64, &str), version: Option<i64>) -> Result<()> {
+        let (scope, name) = (scope.clone(), name.to_owned());
         self.transact(move |tx| {
-            check_experiment(tx, experiment_id, true)?;
+            check(tx, &scope, experiment_id)?;
             let scorer_id = id_of(tx, experiment_id, &name)?;
             let gone = match version {
                 Some(version) => tx.execute(
@@ -143,18 +157,20 @@ impl Store {
         .await
     }
 
-    /// Replaces what was there. `check` is given the last version and may refuse.
+    /// Replaces what was there. `approve` is given the last version and may refuse.
     #[tracing::instrument(name = "db.evaluation.put_online_config", skip_all)]
     pub async fn put_online_config(
         &self,
+        scope: &Scope,
         new: NewOnlineConfig,
-        check: impl FnOnce(&str) -> Result<()> + Send + 'static,
+        approve: impl FnOnce(&str) -> Result<()> + Send + 'static,
     ) -> Result<OnlineConfigRow> {
+        let scope = scope.clone();
         self.transact(move |tx| {
-            check_experiment(tx, new.experiment_id, true)?;
+            check(tx, &scope, new.experiment_id)?;
             let scorer_id = id_of(tx, new.experiment_id, &new.name)?;
             if let Some(last) = versions(tx, new.experiment_id, &new.name)?.pop() {
-                check(&last.serialized)?;
+                approve(&last.serialized)?;
             }
             tx.execute(
                 "INSERT INTO online_scoring_configs (config_id, scorer_id, experiment_id, sample_rate, filter) \
@@ -181,29 +197,28 @@ impl Store {
 
     /// Of those scorers that have one.
     #[tracing::instrument(name = "db.evaluation.online_configs", skip_all)]
-    pub async fn online_configs(&self, scorer_ids: Vec<String>) -> Result<Vec<OnlineConfigRow>> {
+    pub async fn online_configs(&self, scope: &Scope, scorer_ids: Vec<String>) -> Result<Vec<OnlineConfigRow>> {
+        let scope = scope.clone();
         self.query(move |tx| {
             let ids: Vec<&str> = scorer_ids.iter().map(String::as_str).collect();
             let mut rows = Vec::new();
             for (places, values) in in_lists(&ids, 1) {
                 let sql = format!(
-                    "SELECT config_id, scorer_id, experiment_id, sample_rate, filter FROM online_scoring_configs \
-                     WHERE scorer_id IN ({places}) ORDER BY config_id"
+                    "SELECT o.config_id, o.scorer_id, o.experiment_id, o.sample_rate, o.filter, e.project \
+                     FROM online_scoring_configs o JOIN experiments e ON e.id = o.experiment_id \
+                     WHERE o.scorer_id IN ({places}) ORDER BY o.config_id"
                 );
-                rows.extend(tx.rows(&sql, &values, |row| {
-                    Ok(OnlineConfigRow {
-                        config_id: row.text(0)?,
-                        scorer_id: row.text(1)?,
-                        experiment_id: row.int(2)?,
-                        sample_rate: row.real(3)?,
-                        filter: row.text_opt(4)?,
-                    })
-                })?);
+                rows.extend(tx.rows(&sql, &values, |row| Ok((row.text(5)?, read_config(&row)?)))?);
             }
-            Ok(rows)
+            rows.retain(|(project, _)| scope.sees(project));
+            Ok(rows.into_iter().map(|(_, row)| row).collect())
         })
         .await
     }
+}
+
+fn check(tx: &mut Tx<'_>, scope: &Scope, experiment_id: i64) -> Result<()> {
+    expect_active(&expect_experiment(tx, scope, experiment_id)?)
 }
 
 fn id_of(tx: &mut Tx<'_>, experiment_id: i64, name: &str) -> Result<String> {
@@ -225,13 +240,25 @@ fn read(row: &Row<'_>) -> Result<ScorerRow> {
     })
 }
 
-fn latest(tx: &mut Tx<'_>, condition: &str, values: &[Value<'_>]) -> Result<Vec<ScorerRow>> {
+fn read_config(row: &Row<'_>) -> Result<OnlineConfigRow> {
+    Ok(OnlineConfigRow {
+        config_id: row.text(0)?,
+        scorer_id: row.text(1)?,
+        experiment_id: row.int(2)?,
+        sample_rate: row.real(3)?,
+        filter: row.text_opt(4)?,
+    })
+}
+
+/// Each with its project.
+fn latest(tx: &mut Tx<'_>, condition: &str, values: &[Value<'_>]) -> Result<Vec<(String, ScorerRow)>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM scorers c JOIN scorer_versions v ON v.scorer_id = c.scorer_id WHERE {condition} \
+        "SELECT {COLUMNS}, e.project FROM scorers c JOIN scorer_versions v ON v.scorer_id = c.scorer_id \
+         JOIN experiments e ON e.id = c.experiment_id WHERE {condition} \
          AND v.version = (SELECT MAX(m.version) FROM scorer_versions m WHERE m.scorer_id = c.scorer_id) \
          ORDER BY c.experiment_id, c.name"
     );
-    tx.rows(&sql, values, |row| read(&row))
+    tx.rows(&sql, values, |row| Ok((row.text(6)?, read(&row)?)))
 }
 
 fn versions(tx: &mut Tx<'_>, experiment_id: i64, name: &str) -> Result<Vec<ScorerRow>> {

@@ -1,6 +1,6 @@
 use super::info::row_of;
 use crate::db::{Column, Insert, Row, Tx, Value};
-use crate::{Result, Store, StoreError};
+use crate::{Result, Scope, Store, StoreError};
 
 /// What somebody said of a trace: feedback, an expectation, or that it is evidence of an issue.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,15 +35,23 @@ pub struct AssessmentRow {
     pub updated_ms: i64,
 }
 
+/// What names an assessment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssessmentIds {
+    pub trace_id: String,
+    pub assessment_id: String,
+}
+
 /// Changes an assessment that was read just before; refuses by an error.
 pub type AssessmentChange = Box<dyn FnOnce(&mut AssessmentRow) -> Result<()> + Send>;
 
 impl Store {
     /// The assessment that it overrides stops being valid.
     #[tracing::instrument(name = "db.traces.create_assessment", skip_all)]
-    pub async fn create_assessment(&self, new: AssessmentRow) -> Result<()> {
+    pub async fn create_assessment(&self, scope: &Scope, new: AssessmentRow) -> Result<()> {
+        let scope = scope.clone();
         self.transact(move |tx| {
-            let trace = row_of(tx, &new.trace_id)?.id;
+            let trace = row_of(tx, &scope, &new.trace_id)?.id;
             if let Some(overridden) = &new.overrides {
                 let sql = "UPDATE assessments SET is_valid = 0 WHERE trace = $1 AND assessment_id = $2";
                 if tx.execute(sql, &[trace.into(), overridden.into()])? == 0 {
@@ -56,22 +64,24 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.traces.assessment", skip_all)]
-    pub async fn assessment(&self, trace_id: String, assessment_id: String) -> Result<AssessmentRow> {
-        self.query(move |tx| one(tx, &trace_id, &assessment_id)).await
+    pub async fn assessment(&self, scope: &Scope, ids: &AssessmentIds) -> Result<AssessmentRow> {
+        let (scope, ids) = (scope.clone(), ids.clone());
+        self.query(move |tx| one(tx, &scope, &ids)).await
     }
 
     /// Answers the changed assessment.
     #[tracing::instrument(name = "db.traces.change_assessment", skip_all)]
     pub async fn change_assessment(
         &self,
-        trace_id: String,
-        assessment_id: String,
+        scope: &Scope,
+        ids: &AssessmentIds,
         change: AssessmentChange,
     ) -> Result<AssessmentRow> {
+        let (scope, ids) = (scope.clone(), ids.clone());
         self.transact(move |tx| {
-            let mut row = one(tx, &trace_id, &assessment_id)?;
+            let mut row = one(tx, &scope, &ids)?;
             change(&mut row)?;
-            let trace = row_of(tx, &trace_id)?.id;
+            let trace = row_of(tx, &scope, &ids.trace_id)?.id;
             put_assessments(tx, trace, std::slice::from_ref(&row))?;
             Ok(row)
         })
@@ -80,13 +90,14 @@ impl Store {
 
     /// What it overrode is valid again. Deleting what is not there is no error.
     #[tracing::instrument(name = "db.traces.delete_assessment", skip_all)]
-    pub async fn delete_assessment(&self, trace_id: String, assessment_id: String) -> Result<()> {
+    pub async fn delete_assessment(&self, scope: &Scope, ids: &AssessmentIds) -> Result<()> {
+        let (scope, ids) = (scope.clone(), ids.clone());
         self.transact(move |tx| {
-            let row = match one(tx, &trace_id, &assessment_id) {
+            let row = match one(tx, &scope, &ids) {
                 Err(StoreError::NotFound(_)) => return Ok(()),
                 row => row?,
             };
-            let gone = tx.execute("DELETE FROM assessments WHERE assessment_id = $1", &[(&assessment_id).into()])?;
+            let gone = tx.execute("DELETE FROM assessments WHERE assessment_id = $1", &[(&ids.assessment_id).into()])?;
             if let (Some(overridden), 1) = (&row.overrides, gone) {
                 let sql = "UPDATE assessments SET is_valid = 1 WHERE assessment_id = $1";
                 tx.execute(sql, &[overridden.into()])?;
@@ -101,6 +112,8 @@ impl Store {
 pub(super) const ASSESSMENT_COLUMNS: &str = "a.trace, t.trace_id, a.assessment_id, a.kind, a.name, a.value, a.number, \
      a.is_number, a.error, a.source_type, a.source_id, a.run_id, a.span_id, a.rationale, a.metadata, a.overrides, \
      a.is_valid, a.is_session_wide, a.created_ms, a.updated_ms";
+
+pub(super) const ASSESSMENTS: &str = "assessments AS a JOIN traces AS t ON t.id = a.trace";
 
 pub(super) fn read_assessment(row: &Row<'_>) -> Result<AssessmentRow> {
     Ok(AssessmentRow {
@@ -171,19 +184,17 @@ fn put(tx: &mut Tx<'_>, trace: i64, rows: &[AssessmentRow], on_conflict: &str) -
     Ok(())
 }
 
-fn one(tx: &mut Tx<'_>, trace_id: &str, assessment_id: &str) -> Result<AssessmentRow> {
-    let sql = format!(
-        "SELECT {ASSESSMENT_COLUMNS} FROM assessments a JOIN traces t ON t.id = a.trace \
-         WHERE a.assessment_id = $1 AND t.trace_id = $2"
-    );
-    if let Some(row) = tx.row(&sql, &[assessment_id.into(), trace_id.into()], |row| read_assessment(&row))? {
-        return Ok(row);
-    }
-    let sql = "SELECT 1 FROM traces WHERE trace_id = $1";
-    match tx.row(sql, &[trace_id.into()], |_| Ok(()))? {
-        None => Err(StoreError::NotFound(format!("Trace with request_id '{trace_id}' not found"))),
-        Some(()) => Err(not_found(trace_id, assessment_id)),
-    }
+fn one(tx: &mut Tx<'_>, scope: &Scope, ids: &AssessmentIds) -> Result<AssessmentRow> {
+    let AssessmentIds { trace_id, assessment_id } = ids;
+    let trace = match row_of(tx, scope, trace_id) {
+        Err(StoreError::NotFound(_)) => {
+            return Err(StoreError::NotFound(format!("Trace with request_id '{trace_id}' not found")));
+        }
+        other => other?.id,
+    };
+    let sql = format!("SELECT {ASSESSMENT_COLUMNS} FROM {ASSESSMENTS} WHERE a.assessment_id = $1 AND a.trace = $2");
+    let row = tx.row(&sql, &[assessment_id.into(), trace.into()], |row| read_assessment(&row))?;
+    row.ok_or_else(|| not_found(trace_id, assessment_id))
 }
 
 fn not_found(trace_id: &str, assessment_id: &str) -> StoreError {

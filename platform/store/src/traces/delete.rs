@@ -1,5 +1,6 @@
 use crate::db::{Tx, in_lists};
-use crate::{Result, Store};
+use crate::tracking::expect_experiment;
+use crate::{Result, Scope, Store, StoreError};
 
 /// Which traces of an experiment go.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,11 +14,16 @@ pub enum DeleteTraces {
 }
 
 impl Store {
-    /// Answers how many are gone.
+    /// Answers how many are gone. An experiment that does not exist has none.
     #[tracing::instrument(name = "db.traces.delete", skip_all)]
-    pub async fn delete_traces(&self, experiment_id: i64, delete: DeleteTraces) -> Result<u64> {
+    pub async fn delete_traces(&self, scope: &Scope, experiment_id: i64, delete: DeleteTraces) -> Result<u64> {
+        let scope = scope.clone();
         self.transact(move |tx| {
             let mut gone = 0;
+            match expect_experiment(tx, &scope, experiment_id) {
+                Err(StoreError::NotFound(_)) => return Ok(0),
+                other => other?,
+            };
             for (places, values) in in_lists(&selected(tx, experiment_id, &delete)?, 1) {
                 gone += tx.execute(&format!("DELETE FROM traces WHERE id IN ({places})"), &values)?;
             }

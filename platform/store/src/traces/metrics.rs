@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value as Json};
 
 use super::SESSION_METADATA;
+use super::info::seen_experiments;
 use super::tags::TRACE_NAME_TAG;
 use crate::db::{Row, Tx, Value, in_lists};
-use crate::{Result, Store, StoreError};
+use crate::{Result, Scope, Store, StoreError};
 
 /// Values that one question may keep for percentiles.
 const VALUES_LEN_MAX: usize = 5_000_000;
@@ -92,8 +93,10 @@ pub struct MetricRow {
 impl Store {
     /// By bucket, then dimension.
     #[tracing::instrument(name = "db.traces.metrics", skip_all)]
-    pub async fn trace_metrics(&self, query: TraceMetricQuery) -> Result<Vec<MetricRow>> {
+    pub async fn trace_metrics(&self, scope: &Scope, mut query: TraceMetricQuery) -> Result<Vec<MetricRow>> {
+        let scope = scope.clone();
         self.query(move |tx| {
+            query.experiment_ids = seen_experiments(tx, &scope, &query.experiment_ids)?;
             let mut groups = Groups { query: &query, rows: BTreeMap::new(), sessions: HashSet::new(), kept_len: 0 };
             groups.fill(tx)?;
             Ok(groups.rows.into_values().map(MetricRow::sorted).collect())

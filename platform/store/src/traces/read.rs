@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::TraceInfo;
 use super::info::{rows_of, with_details};
 use crate::db::in_lists;
-use crate::{Result, Store};
+use crate::{Result, Scope, Store};
 
 /// A trace and its spans.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +16,10 @@ pub struct TraceSpans {
 impl Store {
     /// Those traces that exist, in the order of the ids.
     #[tracing::instrument(name = "db.traces.spans", skip_all)]
-    pub async fn traces_with_spans(&self, trace_ids: Vec<String>) -> Result<Vec<TraceSpans>> {
+    pub async fn traces_with_spans(&self, scope: &Scope, trace_ids: Vec<String>) -> Result<Vec<TraceSpans>> {
+        let scope = scope.clone();
         self.query(move |tx| {
-            let rows = rows_of(tx, &trace_ids)?;
+            let rows = rows_of(tx, &scope, &trace_ids)?;
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let at: HashMap<i64, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
             let mut traces: Vec<_> =

@@ -1,11 +1,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::start::{check_experiment, put_usage};
+use super::info::TRACES;
+use super::start::{foreign, put_usage};
 use super::tags::upsert_pairs;
 use super::usage::{self, Node};
 use super::{COST_KEYS, IN_PROGRESS, TOKEN_KEYS};
 use crate::db::{Column, Insert, Tx, Value, in_lists};
-use crate::{Result, Store};
+use crate::tracking::expect_experiment;
+use crate::{Result, Scope, Store};
 
 /// One span. Ids are their eight bytes as one number.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,11 +69,12 @@ type Parts<'b> = Vec<(Known, &'b TracePart)>;
 impl Store {
     /// Writes spans, and what they say of their traces. A span that was written before is replaced.
     #[tracing::instrument(name = "db.traces.write_spans", skip_all)]
-    pub async fn write_spans(&self, batch: SpanBatch) -> Result<()> {
+    pub async fn write_spans(&self, scope: &Scope, batch: SpanBatch) -> Result<()> {
+        let scope = scope.clone();
         self.transact(move |tx| {
-            check_experiment(tx, batch.experiment_id, false)?;
+            expect_experiment(tx, &scope, batch.experiment_id)?;
             put_traces(tx, &batch)?;
-            let parts = known(tx, &batch)?;
+            let parts = known(tx, &scope, &batch)?;
             put_spans(tx, &parts)?;
             put_usages(tx, &parts)?;
             put_given_names(tx, &parts)?;
@@ -133,12 +136,18 @@ fn put_traces(tx: &mut Tx<'_>, batch: &SpanBatch) -> Result<()> {
     Ok(())
 }
 
-fn known<'b>(tx: &mut Tx<'_>, batch: &'b SpanBatch) -> Result<Parts<'b>> {
+/// Refuses all if one of the traces is another project's.
+fn known<'b>(tx: &mut Tx<'_>, scope: &Scope, batch: &'b SpanBatch) -> Result<Parts<'b>> {
     let ids: Vec<&str> = batch.traces.keys().map(String::as_str).collect();
     let mut parts = Vec::with_capacity(ids.len());
     for (places, values) in in_lists(&ids, 1) {
-        let sql = format!("SELECT trace_id, id, writes, is_final FROM traces WHERE trace_id IN ({places})");
+        let sql = format!(
+            "SELECT t.trace_id, t.id, t.writes, t.is_final, e.project FROM {TRACES} WHERE t.trace_id IN ({places})"
+        );
         tx.for_each(&sql, &values, |row| {
+            if !scope.sees(row.str(4)?) {
+                return Err(foreign(row.str(0)?));
+            }
             let known = Known { id: row.int(1)?, is_old: row.int(2)? > 1, is_final: row.flag(3)? };
             parts.extend(batch.traces.get(row.str(0)?).map(|part| (known, part)));
             Ok(())

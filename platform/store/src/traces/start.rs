@@ -4,7 +4,8 @@ use super::tags::{put_pairs, upsert_pairs};
 use super::usage::{cost_amounts, token_counts};
 use super::{AssessmentRow, SESSION_METADATA, SOURCE_RUN_METADATA, TRACE_NAME_TAG, TraceInfo};
 use crate::db::{Column, Insert, Tx};
-use crate::{Result, Store, StoreError};
+use crate::tracking::{expect_active, expect_experiment};
+use crate::{Result, Scope, Store, StoreError};
 
 const TOKEN_METADATA: &str = "mlflow.trace.tokenUsage";
 const COST_METADATA: &str = "mlflow.trace.cost";
@@ -40,23 +41,26 @@ pub struct EndTrace {
 impl Store {
     /// Makes a trace, or completes the one that its spans have made already. Doing it again changes nothing.
     #[tracing::instrument(name = "db.traces.start", skip_all)]
-    pub async fn start_trace(&self, new: NewTrace) -> Result<TraceInfo> {
+    pub async fn start_trace(&self, scope: &Scope, new: NewTrace) -> Result<TraceInfo> {
+        let scope = scope.clone();
         self.transact(move |tx| {
-            check_experiment(tx, new.experiment_id, true)?;
+            expect_active(&expect_experiment(tx, &scope, new.experiment_id)?)?;
+            expect_ours(tx, &scope, &new.trace_id)?;
             put_trace(tx, &new)?;
-            let row = row_of(tx, &new.trace_id)?;
+            let row = row_of(tx, &scope, &new.trace_id)?;
             put_tags(tx, row.id, &new.tags)?;
             put_metadata(tx, row.id, &new.metadata)?;
             put_assessments(tx, row.id, &new.assessments)?;
-            one(tx, &new.trace_id)
+            one(tx, &scope, &new.trace_id)
         })
         .await
     }
 
     #[tracing::instrument(name = "db.traces.end", skip_all)]
-    pub async fn end_trace(&self, end: EndTrace) -> Result<TraceInfo> {
+    pub async fn end_trace(&self, scope: &Scope, end: EndTrace) -> Result<TraceInfo> {
+        let scope = scope.clone();
         self.transact(move |tx| {
-            let row = row_of(tx, &end.trace_id)?;
+            let row = row_of(tx, &scope, &end.trace_id)?;
             let name = value_of(&end.tags, TRACE_NAME_TAG);
             tx.execute(
                 "UPDATE traces SET end_ms = $1, state = $2, name = COALESCE($3, name), \
@@ -71,27 +75,27 @@ impl Store {
             )?;
             put_tags(tx, row.id, &end.tags)?;
             put_metadata(tx, row.id, &end.metadata)?;
-            one(tx, &end.trace_id)
+            one(tx, &scope, &end.trace_id)
         })
         .await
     }
 }
 
-/// Refuses an experiment that does not exist, and a deleted one if only active ones will do.
-pub(crate) fn check_experiment(tx: &mut Tx<'_>, experiment_id: i64, must_be_active: bool) -> Result<()> {
-    let sql = "SELECT lifecycle FROM experiments WHERE id = $1";
-    let lifecycle = tx.row(sql, &[experiment_id.into()], |row| row.text(0))?;
-    match lifecycle.as_deref() {
-        None => Err(StoreError::NotFound(format!("No Experiment with id={experiment_id} exists"))),
-        Some(lifecycle) if must_be_active && lifecycle != "active" => Err(StoreError::Invalid(format!(
-            "The experiment {experiment_id} must be in the 'active' state. Current state is {lifecycle}."
-        ))),
-        Some(_) => Ok(()),
+/// Refuses the id of a trace that another project has.
+fn expect_ours(tx: &mut Tx<'_>, scope: &Scope, trace_id: &str) -> Result<()> {
+    let sql = "SELECT e.project FROM traces AS t JOIN experiments AS e ON e.id = t.experiment_id WHERE t.trace_id = $1";
+    match tx.row(sql, &[trace_id.into()], |row| row.text(0))? {
+        Some(project) if !scope.sees(&project) => Err(foreign(trace_id)),
+        _ => Ok(()),
     }
 }
 
-fn one(tx: &mut Tx<'_>, trace_id: &str) -> Result<TraceInfo> {
-    let rows = rows_of(tx, &[trace_id.to_owned()])?;
+pub(super) fn foreign(trace_id: &str) -> StoreError {
+    StoreError::Conflict(format!("Trace with ID '{trace_id}' is in another workspace: give this one another id."))
+}
+
+fn one(tx: &mut Tx<'_>, scope: &Scope, trace_id: &str) -> Result<TraceInfo> {
+    let rows = rows_of(tx, scope, &[trace_id.to_owned()])?;
     with_details(tx, rows)?.pop().ok_or_else(|| super::info::not_found(trace_id))
 }
 

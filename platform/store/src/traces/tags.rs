@@ -1,15 +1,16 @@
 use super::info::{row_of, rows_of};
 use crate::db::{Column, Insert, Tx};
-use crate::{Result, Store, StoreError};
+use crate::{Result, Scope, Store, StoreError};
 
 /// The tag that is a trace's name. The name is a column.
 pub const TRACE_NAME_TAG: &str = "mlflow.traceName";
 
 impl Store {
     #[tracing::instrument(name = "db.traces.set_tag", skip_all)]
-    pub async fn set_trace_tag(&self, trace_id: String, key: String, value: String) -> Result<()> {
+    pub async fn set_trace_tag(&self, scope: &Scope, trace_id: &str, (key, value): (String, String)) -> Result<()> {
+        let (scope, trace_id) = (scope.clone(), trace_id.to_owned());
         self.transact(move |tx| {
-            let trace = row_of(tx, &trace_id)?.id;
+            let trace = row_of(tx, &scope, &trace_id)?.id;
             if key == TRACE_NAME_TAG {
                 tx.execute("UPDATE traces SET name = $1 WHERE id = $2", &[(&value).into(), trace.into()])?;
                 return Ok(());
@@ -20,9 +21,10 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.traces.delete_tag", skip_all)]
-    pub async fn delete_trace_tag(&self, trace_id: String, key: String) -> Result<()> {
+    pub async fn delete_trace_tag(&self, scope: &Scope, trace_id: &str, key: &str) -> Result<()> {
+        let (scope, trace_id, key) = (scope.clone(), trace_id.to_owned(), key.to_owned());
         self.transact(move |tx| {
-            let trace = row_of(tx, &trace_id)?.id;
+            let trace = row_of(tx, &scope, &trace_id)?.id;
             let gone = if key == TRACE_NAME_TAG {
                 tx.execute("UPDATE traces SET name = NULL WHERE id = $1 AND name IS NOT NULL", &[trace.into()])?
             } else {
@@ -41,9 +43,10 @@ impl Store {
     /// Traces that do not exist are left out, and nobody asks whether the run exists: a client may link what it is about to
     /// make. A trace that is linked already stays as it is.
     #[tracing::instrument(name = "db.traces.link_run", skip_all)]
-    pub async fn link_traces_to_run(&self, trace_ids: Vec<String>, run_id: String) -> Result<()> {
+    pub async fn link_traces_to_run(&self, scope: &Scope, trace_ids: Vec<String>, run_id: &str) -> Result<()> {
+        let (scope, run_id) = (scope.clone(), run_id.to_owned());
         self.transact(move |tx| {
-            let traces: Vec<i64> = rows_of(tx, &trace_ids)?.iter().map(|row| row.id).collect();
+            let traces: Vec<i64> = rows_of(tx, &scope, &trace_ids)?.iter().map(|row| row.id).collect();
             let len = traces.len();
             let insert = Insert {
                 table: "trace_runs",
@@ -59,9 +62,15 @@ impl Store {
 
     /// Prompts are written `name/version`.
     #[tracing::instrument(name = "db.traces.link_prompts", skip_all)]
-    pub async fn link_prompts_to_trace(&self, trace_id: String, mut prompts: Vec<String>) -> Result<()> {
+    pub async fn link_prompts_to_trace(
+        &self,
+        scope: &Scope,
+        trace_id: &str,
+        mut prompts: Vec<String>,
+    ) -> Result<()> {
+        let (scope, trace_id) = (scope.clone(), trace_id.to_owned());
         self.transact(move |tx| {
-            let trace = row_of(tx, &trace_id)?.id;
+            let trace = row_of(tx, &scope, &trace_id)?.id;
             prompts.sort();
             prompts.dedup();
             let insert = Insert {

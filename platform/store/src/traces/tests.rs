@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::testing::store_tests;
-use crate::{Store, StoreError};
+use crate::{Scope, Store, StoreError};
 
 async fn experiment(store: &Store, name: &str) -> i64 {
     let project = "flights".parse().unwrap();
@@ -55,6 +55,10 @@ fn batch(experiment_id: i64, trace_id: &str, spans: Vec<NewSpan>) -> SpanBatch {
     SpanBatch { experiment_id, traces: BTreeMap::from([(trace_id.to_owned(), part)]) }
 }
 
+fn ids(trace_id: &str, assessment_id: &str) -> AssessmentIds {
+    AssessmentIds { trace_id: trace_id.to_owned(), assessment_id: assessment_id.to_owned() }
+}
+
 fn assessment(id: &str, trace_id: &str, value: &str) -> AssessmentRow {
     AssessmentRow {
         assessment_id: id.to_owned(),
@@ -72,7 +76,7 @@ fn assessment(id: &str, trace_id: &str, value: &str) -> AssessmentRow {
 }
 
 async fn info(store: &Store, trace_id: &str) -> TraceInfo {
-    store.trace_info(trace_id).await.unwrap().unwrap()
+    store.trace_info(&Scope::All, trace_id).await.unwrap()
 }
 
 async fn total(store: &Store, trace_id: &str) -> Option<f64> {
@@ -107,8 +111,8 @@ store_tests! {
         ]);
         new.assessments = vec![assessment("a-1", "tr-1", "1")];
         new.request_preview = Some("hé".to_owned());
-        let first = store.start_trace(new.clone()).await.unwrap();
-        let again = store.start_trace(new).await.unwrap();
+        let first = store.start_trace(&Scope::All, new.clone()).await.unwrap();
+        let again = store.start_trace(&Scope::All, new).await.unwrap();
         assert_eq!(first, again);
         let row = &again.row;
         assert_eq!((row.name.as_deref(), row.session_id.as_deref()), (Some("root"), Some("s1")));
@@ -118,20 +122,20 @@ store_tests! {
         let usage: Vec<_> = again.usage.iter().map(|(key, value)| (key.as_str(), *value)).collect();
         assert_eq!(usage, [("input_tokens", 3.0), ("total_cost", 0.25), ("total_tokens", 9.0)]);
         assert_eq!(again.assessments, [assessment("a-1", "tr-1", "1")]);
-        assert_eq!(store.trace_infos(vec!["tr-9".to_owned(), "tr-1".to_owned()]).await.unwrap(), [again]);
+        assert_eq!(store.trace_infos(&Scope::All, vec!["tr-9".to_owned(), "tr-1".to_owned()]).await.unwrap(), [again]);
     }
 
     async fn an_experiment_must_be_there_and_active(store) {
-        let missing = store.start_trace(trace("tr-1", 99, 1)).await.unwrap_err();
+        let missing = store.start_trace(&Scope::All, trace("tr-1", 99, 1)).await.unwrap_err();
         assert_eq!(missing.to_string(), "No Experiment with id=99 exists");
-        let refused = store.write_spans(batch(99, "tr-1", vec![span(1, 0, 1, 2)])).await;
+        let refused = store.write_spans(&Scope::All, batch(99, "tr-1", vec![span(1, 0, 1, 2)])).await;
         assert!(matches!(refused, Err(StoreError::NotFound(_))), "{refused:?}");
-        assert!(store.trace_info("tr-1").await.unwrap().is_none());
+        assert!(store.trace_info(&Scope::All, "tr-1").await.is_err());
     }
 
     async fn spans_that_come_in_parts_and_out_of_order_make_one_trace(store) {
         let exp = experiment(&store, "e").await;
-        store.write_spans(batch(exp, "tr-1", vec![span(2, 1, 20, 30), span(3, 1, 25, 90)])).await.unwrap();
+        store.write_spans(&Scope::All, batch(exp, "tr-1", vec![span(2, 1, 20, 30), span(3, 1, 25, 90)])).await.unwrap();
         let row = info(&store, "tr-1").await.row;
         assert_eq!((row.state.as_str(), row.timestamp_ms, row.end_ms), (IN_PROGRESS, 20, Some(90)));
         let mut last = batch(exp, "tr-1", vec![span(1, 0, 10, 40)]);
@@ -140,12 +144,12 @@ store_tests! {
         part.request_preview = Some("question".to_owned());
         part.tags.insert("service.name".to_owned(), "shop".to_owned());
         part.metadata.insert("mlflow.trace.user".to_owned(), "bob".to_owned());
-        store.write_spans(last).await.unwrap();
+        store.write_spans(&Scope::All, last).await.unwrap();
         let info = info(&store, "tr-1").await;
         assert_eq!((info.row.state.as_str(), info.row.timestamp_ms, info.row.end_ms), ("OK", 10, Some(90)));
         assert_eq!((info.row.name.as_deref(), info.row.has_spans), (Some("root"), true));
         assert_eq!((info.tags, info.metadata), (pairs(&[("service.name", "shop")]), pairs(&[("mlflow.trace.user", "bob")])));
-        let read = store.traces_with_spans(vec!["tr-1".to_owned()]).await.unwrap();
+        let read = store.traces_with_spans(&Scope::All, vec!["tr-1".to_owned()]).await.unwrap();
         assert_eq!(read[0].spans, [r#"{"span_id": 1}"#, r#"{"span_id": 2}"#, r#"{"span_id": 3}"#]);
     }
 
@@ -153,28 +157,28 @@ store_tests! {
         let exp = experiment(&store, "e").await;
         let mut open = span(1, 0, 10, 0);
         open.content = "open".to_owned();
-        store.write_spans(batch(exp, "tr-1", vec![open.clone()])).await.unwrap();
+        store.write_spans(&Scope::All, batch(exp, "tr-1", vec![open.clone()])).await.unwrap();
         assert_eq!(info(&store, "tr-1").await.row.end_ms, None);
-        store.write_spans(batch(exp, "tr-1", vec![open, span(1, 0, 10, 12)])).await.unwrap();
-        let read = store.traces_with_spans(vec!["tr-1".to_owned()]).await.unwrap();
+        store.write_spans(&Scope::All, batch(exp, "tr-1", vec![open, span(1, 0, 10, 12)])).await.unwrap();
+        let read = store.traces_with_spans(&Scope::All, vec!["tr-1".to_owned()]).await.unwrap();
         assert_eq!(read[0].spans, [r#"{"span_id": 1}"#]);
         assert_eq!(read[0].info.row.end_ms, Some(12));
     }
 
     async fn what_the_client_told_of_a_trace_stays_when_more_spans_come(store) {
         let exp = experiment(&store, "e").await;
-        store.write_spans(batch(exp, "tr-1", vec![span(1, 0, 10, 40)])).await.unwrap();
+        store.write_spans(&Scope::All, batch(exp, "tr-1", vec![span(1, 0, 10, 40)])).await.unwrap();
         let mut told = trace("tr-1", exp, 100);
         told.tags = pairs(&[("mlflow.traceName", "told")]);
-        store.start_trace(told).await.unwrap();
+        store.start_trace(&Scope::All, told).await.unwrap();
         let mut late = batch(exp, "tr-1", vec![span(2, 1, 1, 900)]);
         late.traces.get_mut("tr-1").unwrap().name = Some("late".to_owned());
-        store.write_spans(late).await.unwrap();
+        store.write_spans(&Scope::All, late).await.unwrap();
         let row = info(&store, "tr-1").await.row;
         assert_eq!((row.timestamp_ms, row.end_ms, row.name.as_deref()), (100, Some(105), Some("told")));
         let mut given = batch(exp, "tr-1", vec![span(3, 1, 1, 2)]);
         given.traces.get_mut("tr-1").unwrap().given_name = Some("given".to_owned());
-        store.write_spans(given).await.unwrap();
+        store.write_spans(&Scope::All, given).await.unwrap();
         assert_eq!(info(&store, "tr-1").await.row.name.as_deref(), Some("given"));
     }
 
@@ -182,10 +186,10 @@ store_tests! {
         let exp = experiment(&store, "e").await;
         let child = NewSpan { usage: tokens(4), ..span(2, 1, 11, 12) };
         let other = NewSpan { usage: tokens(5), ..span(3, 1, 12, 13) };
-        store.write_spans(batch(exp, "tr-1", vec![child, other])).await.unwrap();
+        store.write_spans(&Scope::All, batch(exp, "tr-1", vec![child, other])).await.unwrap();
         assert_eq!(total(&store, "tr-1").await, Some(9.0));
         let parent = NewSpan { usage: tokens(10), ..span(1, 0, 10, 14) };
-        store.write_spans(batch(exp, "tr-1", vec![parent])).await.unwrap();
+        store.write_spans(&Scope::All, batch(exp, "tr-1", vec![parent])).await.unwrap();
         assert_eq!(total(&store, "tr-1").await, Some(10.0));
     }
 
@@ -193,9 +197,9 @@ store_tests! {
         let exp = experiment(&store, "e").await;
         let mut told = trace("tr-1", exp, 10);
         told.metadata = pairs(&[("mlflow.trace.tokenUsage", r#"{"total_tokens": 7}"#)]);
-        store.start_trace(told).await.unwrap();
+        store.start_trace(&Scope::All, told).await.unwrap();
         let reports = NewSpan { usage: tokens(4), cost: Some(r#"{"total_cost": 0.5}"#.to_owned()), ..span(1, 0, 10, 12) };
-        store.write_spans(batch(exp, "tr-1", vec![reports])).await.unwrap();
+        store.write_spans(&Scope::All, batch(exp, "tr-1", vec![reports])).await.unwrap();
         assert_eq!(total(&store, "tr-1").await, Some(7.0));
         let usage = info(&store, "tr-1").await.usage;
         assert!(usage.contains(&("total_cost".to_owned(), 0.5)), "{usage:?}");
@@ -207,9 +211,9 @@ store_tests! {
         for at in 0..600 {
             all.traces.extend(batch(exp, &format!("tr-{at:03}"), vec![span(1, 0, at, at + 1), span(2, 1, at, at + 1)]).traces);
         }
-        store.write_spans(all).await.unwrap();
+        store.write_spans(&Scope::All, all).await.unwrap();
         let ids: Vec<String> = (0..600).rev().map(|at| format!("tr-{at:03}")).collect();
-        let read = store.traces_with_spans(ids.clone()).await.unwrap();
+        let read = store.traces_with_spans(&Scope::All, ids.clone()).await.unwrap();
         assert_eq!(read.iter().map(|trace| trace.info.row.trace_id.clone()).collect::<Vec<_>>(), ids);
         assert!(read.iter().all(|trace| trace.spans.len() == 2));
     }
@@ -224,14 +228,14 @@ store_tests! {
                     let reports = NewSpan { usage: tokens(1), ..span(10 + at, 1, 5, 6) };
                     all.traces.extend(batch(exp, id, vec![reports]).traces);
                 }
-                store.write_spans(all).await
+                store.write_spans(&Scope::All, all).await
             })
         }).collect();
         for task in tasks {
             task.await.unwrap().unwrap();
         }
         let ids = ["tr-1", "tr-2", "tr-3"].map(str::to_owned).to_vec();
-        for trace in store.traces_with_spans(ids).await.unwrap() {
+        for trace in store.traces_with_spans(&Scope::All, ids).await.unwrap() {
             assert_eq!(trace.spans.len(), 8);
             assert!(trace.info.usage.contains(&("total_tokens".to_owned(), 8.0)), "{:?}", trace.info.usage);
         }
@@ -239,46 +243,47 @@ store_tests! {
 
     async fn tags_are_set_and_deleted_and_the_name_is_one(store) {
         let exp = experiment(&store, "e").await;
-        store.start_trace(trace("tr-1", exp, 1)).await.unwrap();
-        let (id, key) = ("tr-1".to_owned(), "k".to_owned());
+        store.start_trace(&Scope::All, trace("tr-1", exp, 1)).await.unwrap();
+        let set = |trace, key: &str, value: &str| store.set_trace_tag(&Scope::All, trace, (key.to_owned(), value.to_owned()));
         for value in ["1", "2"] {
-            store.set_trace_tag(id.clone(), key.clone(), value.to_owned()).await.unwrap();
+            set("tr-1", "k", value).await.unwrap();
         }
-        store.set_trace_tag(id.clone(), TRACE_NAME_TAG.to_owned(), "n".to_owned()).await.unwrap();
+        set("tr-1", TRACE_NAME_TAG, "n").await.unwrap();
         let info = info(&store, "tr-1").await;
         assert_eq!((info.row.name.as_deref(), info.tags), (Some("n"), pairs(&[("k", "2")])));
-        store.delete_trace_tag(id.clone(), key.clone()).await.unwrap();
-        store.delete_trace_tag(id.clone(), TRACE_NAME_TAG.to_owned()).await.unwrap();
-        let gone = store.delete_trace_tag(id, key).await.unwrap_err();
+        store.delete_trace_tag(&Scope::All, "tr-1", "k").await.unwrap();
+        store.delete_trace_tag(&Scope::All, "tr-1", TRACE_NAME_TAG).await.unwrap();
+        let gone = store.delete_trace_tag(&Scope::All, "tr-1", "k").await.unwrap_err();
         assert_eq!(gone.to_string(), "No trace tag with key 'k' for trace with ID 'tr-1'");
-        let missing = store.set_trace_tag("tr-2".to_owned(), "k".to_owned(), String::new()).await.unwrap_err();
+        let missing = set("tr-2", "k", "").await.unwrap_err();
         assert_eq!(missing.to_string(), "Trace with ID 'tr-2' not found.");
     }
 
     async fn an_assessment_that_is_overridden_is_valid_again_when_the_other_goes(store) {
         let exp = experiment(&store, "e").await;
-        store.start_trace(trace("tr-1", exp, 1)).await.unwrap();
-        store.create_assessment(assessment("a-1", "tr-1", "1")).await.unwrap();
+        store.start_trace(&Scope::All, trace("tr-1", exp, 1)).await.unwrap();
+        store.create_assessment(&Scope::All, assessment("a-1", "tr-1", "1")).await.unwrap();
         let over = AssessmentRow { overrides: Some("a-1".to_owned()), ..assessment("a-2", "tr-1", "2") };
-        store.create_assessment(over.clone()).await.unwrap();
-        let read = |id: &str| store.assessment("tr-1".to_owned(), id.to_owned());
-        assert!(!read("a-1").await.unwrap().is_valid);
-        assert_eq!(read("a-2").await.unwrap(), over);
-        store.delete_assessment("tr-1".to_owned(), "a-2".to_owned()).await.unwrap();
-        store.delete_assessment("tr-1".to_owned(), "a-2".to_owned()).await.unwrap();
-        assert!(read("a-1").await.unwrap().is_valid);
+        store.create_assessment(&Scope::All, over.clone()).await.unwrap();
+        let read = async |trace: &str, id: &str| store.assessment(&Scope::All, &ids(trace, id)).await;
+        assert!(!read("tr-1", "a-1").await.unwrap().is_valid);
+        assert_eq!(read("tr-1", "a-2").await.unwrap(), over);
+        for _ in 0..2 {
+            store.delete_assessment(&Scope::All, &ids("tr-1", "a-2")).await.unwrap();
+        }
+        assert!(read("tr-1", "a-1").await.unwrap().is_valid);
         let nothing = AssessmentRow { overrides: Some("a-9".to_owned()), ..assessment("a-3", "tr-1", "2") };
-        let refused = store.create_assessment(nothing).await.unwrap_err();
+        let refused = store.create_assessment(&Scope::All, nothing).await.unwrap_err();
         assert_eq!(refused.to_string(), "Assessment with ID 'a-9' not found for trace 'tr-1'");
-        let elsewhere = store.assessment("tr-9".to_owned(), "a-1".to_owned()).await.unwrap_err();
+        let elsewhere = read("tr-9", "a-1").await.unwrap_err();
         assert_eq!(elsewhere.to_string(), "Trace with request_id 'tr-9' not found");
     }
 
     async fn a_change_of_an_assessment_may_be_refused(store) {
         let exp = experiment(&store, "e").await;
-        store.start_trace(trace("tr-1", exp, 1)).await.unwrap();
-        store.create_assessment(assessment("a-1", "tr-1", "1")).await.unwrap();
-        let change = |change: AssessmentChange| store.change_assessment("tr-1".to_owned(), "a-1".to_owned(), change);
+        store.start_trace(&Scope::All, trace("tr-1", exp, 1)).await.unwrap();
+        store.create_assessment(&Scope::All, assessment("a-1", "tr-1", "1")).await.unwrap();
+        let change = async |change: AssessmentChange| store.change_assessment(&Scope::All, &ids("tr-1", "a-1"), change).await;
         let changed = change(Box::new(|row| {
             row.value = "5".to_owned();
             Ok(())
@@ -289,58 +294,65 @@ store_tests! {
             Err(StoreError::Invalid("no".to_owned()))
         })).await;
         assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-        assert_eq!(store.assessment("tr-1".to_owned(), "a-1".to_owned()).await.unwrap(), changed);
+        assert_eq!(store.assessment(&Scope::All, &ids("tr-1", "a-1")).await.unwrap(), changed);
     }
 
     async fn deleting_takes_the_oldest_first_and_all_that_belongs_to_them(store) {
         let exp = experiment(&store, "e").await;
         let other = experiment(&store, "other").await;
         for (id, at) in [("tr-1", 10), ("tr-2", 20), ("tr-3", 30)] {
-            store.start_trace(trace(id, exp, at)).await.unwrap();
-            store.write_spans(batch(exp, id, vec![span(1, 0, at, at)])).await.unwrap();
+            store.start_trace(&Scope::All, trace(id, exp, at)).await.unwrap();
+            store.write_spans(&Scope::All, batch(exp, id, vec![span(1, 0, at, at)])).await.unwrap();
         }
-        store.start_trace(trace("tr-4", other, 5)).await.unwrap();
-        store.create_assessment(assessment("a-1", "tr-1", "1")).await.unwrap();
+        store.start_trace(&Scope::All, trace("tr-4", other, 5)).await.unwrap();
+        store.create_assessment(&Scope::All, assessment("a-1", "tr-1", "1")).await.unwrap();
         let until = |ms, traces_max| DeleteTraces::Until { ms, traces_max };
-        assert_eq!(store.delete_traces(exp, until(25, Some(1))).await.unwrap(), 1);
-        assert!(store.trace_info("tr-1").await.unwrap().is_none());
-        assert_eq!(store.delete_traces(exp, until(25, None)).await.unwrap(), 1);
+        assert_eq!(store.delete_traces(&Scope::All, exp, until(25, Some(1))).await.unwrap(), 1);
+        assert!(store.trace_info(&Scope::All, "tr-1").await.is_err());
+        assert_eq!(store.delete_traces(&Scope::All, exp, until(25, None)).await.unwrap(), 1);
         let ids = DeleteTraces::Ids(["tr-3", "tr-4", "tr-9"].map(str::to_owned).to_vec());
-        assert_eq!(store.delete_traces(exp, ids).await.unwrap(), 1);
-        store.start_trace(trace("tr-1", exp, 10)).await.unwrap();
-        let again = store.traces_with_spans(vec!["tr-1".to_owned()]).await.unwrap();
+        assert_eq!(store.delete_traces(&Scope::All, exp, ids).await.unwrap(), 1);
+        store.start_trace(&Scope::All, trace("tr-1", exp, 10)).await.unwrap();
+        let again = store.traces_with_spans(&Scope::All, vec!["tr-1".to_owned()]).await.unwrap();
         assert_eq!((again[0].spans.len(), again[0].info.assessments.len()), (0, 0));
     }
 
-    async fn a_listing_goes_on_where_the_page_before_ended(store) {
+    async fn what_another_project_has_does_not_exist(store) {
         let exp = experiment(&store, "e").await;
-        let other = experiment(&store, "other").await;
-        for (id, exp, at) in [("tr-a", exp, 10), ("tr-b", other, 20), ("tr-c", exp, 20), ("tr-d", exp, 5)] {
-            store.start_trace(trace(id, exp, at)).await.unwrap();
-        }
-        let list = TraceList { experiment_ids: vec![exp, other], after: None, traces_max: 2 };
-        let page = store.traces(list.clone()).await.unwrap();
-        let ids: Vec<_> = page.iter().map(|info| info.row.trace_id.as_str()).collect();
-        assert_eq!(ids, ["tr-b", "tr-c"]);
-        let last = &page[1].row;
-        let list = TraceList { after: Some((last.timestamp_ms, last.trace_id.clone())), ..list };
-        let page = store.traces(list).await.unwrap();
-        assert_eq!(page.iter().map(|info| info.row.trace_id.as_str()).collect::<Vec<_>>(), ["tr-a", "tr-d"]);
+        store.start_trace(&Scope::All, trace("tr-1", exp, 10)).await.unwrap();
+        store.create_assessment(&Scope::All, assessment("a-1", "tr-1", "1")).await.unwrap();
+        let other: tiegel_types::Name = "ships".parse().unwrap();
+        store.ensure_project(&other, 1).await.unwrap();
+        let theirs = store.ensure_experiment(&other, "e", 1).await.unwrap().id;
+        let scope = Scope::Project(other);
+        assert!(matches!(store.trace_info(&scope, "tr-1").await, Err(StoreError::NotFound(_))));
+        assert!(matches!(store.assessment(&scope, &ids("tr-1", "a-1")).await, Err(StoreError::NotFound(_))));
+        let refused = store.start_trace(&scope, trace("tr-1", theirs, 10)).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+        let refused = store.write_spans(&scope, batch(theirs, "tr-1", vec![span(1, 0, 1, 2)])).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+        let refused = store.start_trace(&scope, trace("tr-2", exp, 10)).await;
+        assert!(matches!(refused, Err(StoreError::NotFound(_))), "{refused:?}");
+        let gone = store.delete_traces(&scope, exp, DeleteTraces::Ids(vec!["tr-1".to_owned()])).await.unwrap();
+        assert_eq!(gone, 0);
+        let counted = store.trace_metrics(&scope, query(exp, MetricView::Traces, MetricValue::Count)).await.unwrap();
+        assert!(counted.is_empty());
+        assert!(!info(&store, "tr-1").await.row.has_spans);
     }
 
     async fn traces_are_linked_to_runs_and_prompts_once(store) {
         let exp = experiment(&store, "e").await;
-        store.start_trace(trace("tr-1", exp, 1)).await.unwrap();
+        store.start_trace(&Scope::All, trace("tr-1", exp, 1)).await.unwrap();
         for _ in 0..2 {
             let ids = vec!["tr-1".to_owned(), "tr-9".to_owned()];
-            store.link_traces_to_run(ids, "r1".to_owned()).await.unwrap();
-            store.link_prompts_to_trace("tr-1".to_owned(), vec!["p/1".to_owned(), "p/1".to_owned()]).await.unwrap();
+            store.link_traces_to_run(&Scope::All, ids, "r1").await.unwrap();
+            store.link_prompts_to_trace(&Scope::All, "tr-1", vec!["p/1".to_owned(), "p/1".to_owned()]).await.unwrap();
         }
         let by_run = TraceMetricFilter::Metadata(SOURCE_RUN_METADATA.to_owned(), "r1".to_owned());
         let mut count = query(exp, MetricView::Traces, MetricValue::Count);
         count.filters = vec![by_run];
-        assert_eq!(store.trace_metrics(count).await.unwrap()[0].count, 1);
-        let missing = store.link_prompts_to_trace("tr-9".to_owned(), vec!["p/1".to_owned()]).await;
+        assert_eq!(store.trace_metrics(&Scope::All, count).await.unwrap()[0].count, 1);
+        let missing = store.link_prompts_to_trace(&Scope::All, "tr-9", vec!["p/1".to_owned()]).await;
         assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
     }
 
@@ -351,8 +363,8 @@ store_tests! {
             new.end_ms = Some(at + took);
             new.tags = pairs(&[("mlflow.traceName", name), ("team", id)]);
             new.metadata = pairs(&[("mlflow.trace.session", "s"), ("mlflow.trace.tokenUsage", r#"{"total_tokens": 2}"#)]);
-            store.start_trace(new).await.unwrap();
-            store.write_spans(batch(exp, id, vec![
+            store.start_trace(&Scope::All, new).await.unwrap();
+            store.write_spans(&Scope::All, batch(exp, id, vec![
                 NewSpan { cost: Some(r#"{"total_cost": 0.5}"#.to_owned()), model: Some("m".to_owned()), ..span(1, 0, at, at + 3) },
                 span(2, 1, at, 0),
             ])).await.unwrap();
@@ -361,7 +373,7 @@ store_tests! {
         latency.dimensions = vec![MetricDimension::TraceName];
         latency.bucket_ms = Some(1_000);
         latency.keeps_values = true;
-        let rows = store.trace_metrics(latency.clone()).await.unwrap();
+        let rows = store.trace_metrics(&Scope::All, latency.clone()).await.unwrap();
         let first = MetricRow {
             bucket_ms: Some(0),
             dimensions: vec!["a".to_owned()],
@@ -373,8 +385,8 @@ store_tests! {
         };
         assert_eq!((rows.len(), &rows[0]), (2, &first));
         latency.filters = vec![TraceMetricFilter::Tag("team".to_owned(), "tr-3".to_owned())];
-        assert_eq!(store.trace_metrics(latency).await.unwrap()[0].sum, 50.0);
-        let one = async |view, value| store.trace_metrics(query(exp, view, value)).await.unwrap().remove(0);
+        assert_eq!(store.trace_metrics(&Scope::All, latency).await.unwrap()[0].sum, 50.0);
+        let one = async |view, value| store.trace_metrics(&Scope::All, query(exp, view, value)).await.unwrap().remove(0);
         assert_eq!(one(MetricView::Traces, MetricValue::Sessions).await.count, 1);
         assert_eq!(one(MetricView::Traces, MetricValue::Tokens("total_tokens")).await.sum, 6.0);
         assert_eq!(one(MetricView::Spans, MetricValue::Count).await.count, 6);
@@ -384,14 +396,14 @@ store_tests! {
 
     async fn figures_about_assessments_leave_out_what_is_overridden(store) {
         let exp = experiment(&store, "e").await;
-        store.start_trace(trace("tr-1", exp, 1)).await.unwrap();
-        store.create_assessment(assessment("a-1", "tr-1", "1")).await.unwrap();
+        store.start_trace(&Scope::All, trace("tr-1", exp, 1)).await.unwrap();
+        store.create_assessment(&Scope::All, assessment("a-1", "tr-1", "1")).await.unwrap();
         let over = AssessmentRow { overrides: Some("a-1".to_owned()), ..assessment("a-2", "tr-1", "3") };
-        store.create_assessment(over).await.unwrap();
+        store.create_assessment(&Scope::All, over).await.unwrap();
         let mut numbers = query(exp, MetricView::Assessments, MetricValue::Number);
         numbers.dimensions = vec![MetricDimension::AssessmentName];
         numbers.filters = vec![TraceMetricFilter::AssessmentKind("feedback".to_owned())];
-        let rows = store.trace_metrics(numbers).await.unwrap();
+        let rows = store.trace_metrics(&Scope::All, numbers).await.unwrap();
         assert_eq!((rows.len(), rows[0].sum, rows[0].dimensions[0].as_str()), (1, 3.0, "quality"));
     }
 
@@ -399,7 +411,7 @@ store_tests! {
         let exp = experiment(&store, "e").await;
         let mut new = trace("tr-1", exp, 10);
         (new.end_ms, new.is_final, new.state) = (None, false, IN_PROGRESS.to_owned());
-        store.start_trace(new).await.unwrap();
+        store.start_trace(&Scope::All, new).await.unwrap();
         let end = EndTrace {
             trace_id: "tr-1".to_owned(),
             end_ms: 30,
@@ -407,7 +419,7 @@ store_tests! {
             tags: pairs(&[("mlflow.traceName", "n"), ("k", "v")]),
             metadata: pairs(&[("mlflow.sourceRun", "r1")]),
         };
-        let info = store.end_trace(end).await.unwrap();
+        let info = store.end_trace(&Scope::All, end).await.unwrap();
         assert_eq!((info.row.end_ms, info.row.state.as_str(), info.row.name.as_deref()), (Some(30), "ERROR", Some("n")));
         assert_eq!((info.tags, info.metadata), (pairs(&[("k", "v")]), pairs(&[("mlflow.sourceRun", "r1")])));
     }

@@ -43,6 +43,7 @@ const LEVELS: [(&str, Level); 28] = [
     ("blobs", L1),
     ("jobs", L1),
     ("context", Context),
+    ("artifacts", L2),
     ("tracking", L2),
     ("traces", L2),
     ("registry", L2),
@@ -82,7 +83,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("candle-*", &["model"]),
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
-    ("axum", &["http", "api", "inference", "server"]),
+    ("axum", &["http", "api", "inference", "mlflow", "server"]),
     ("reqwest", &["server", "telemetry"]),
 ];
 

@@ -1,0 +1,118 @@
+//! Searches, as the types of `tiegel_search` say them, in SQL of both databases.
+//!
+//! Each kind of record declares its table (`runs`); the rest is common. A search is answered in one of two ways. Where a
+//! clause leaves few records, an index finds those and they are tested and sorted here. Otherwise records are read in the
+//! order wanted, through an index that has it, until a page is full. Pages continue after the keys of their last record,
+//! so that each costs what the first does.
+
+mod candidates;
+mod clause;
+mod compare;
+mod entity;
+mod evaluation;
+mod keys;
+mod query;
+mod rest;
+mod runs;
+mod scan;
+mod sql;
+mod traces;
+
+use tiegel_search::{Filter, Fingerprint, Order, PageToken};
+
+use crate::{Result, StoreError};
+use query::{Found, Query};
+
+pub(crate) use entity::Searched;
+pub(crate) use evaluation::EVALUATION_DATASETS;
+pub(crate) use sql::Bound;
+pub(crate) use traces::TRACES;
+
+/// Records of one clause that are looked at one by one.
+const CANDIDATES_MAX: usize = 2_000;
+
+/// Which records are wanted by their lifecycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    #[default]
+    Active,
+    Deleted,
+    All,
+}
+
+impl View {
+    fn stages(self) -> &'static [&'static str] {
+        match self {
+            Self::Active => &["active"],
+            Self::Deleted => &["deleted"],
+            Self::All => &["active", "deleted"],
+        }
+    }
+}
+
+/// A part of what a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    pub rows: Vec<T>,
+    /// What to ask the next page with; none after the last.
+    pub next: Option<String>,
+}
+
+/// What is searched for, whatever it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    pub scopes: Vec<Bound>,
+    pub view: View,
+    pub filter: Filter,
+    pub order: Order,
+    pub limit: usize,
+    pub token: Option<String>,
+    /// Records other than these are left out.
+    pub only: Option<Vec<Bound>>,
+    pub candidates_max: usize,
+}
+
+impl Search {
+    /// The first page of what a filter matches.
+    pub fn new(scopes: Vec<Bound>, filter: Filter, order: Order, limit: usize) -> Self {
+        let view = View::default();
+        Self { scopes, view, filter, order, limit, token: None, only: None, candidates_max: CANDIDATES_MAX }
+    }
+
+    /// The ids of one page.
+    pub fn page(mut self, tx: &mut crate::db::Tx<'_>, searched: &'static Searched) -> Result<Page<Bound>> {
+        searched.in_columns(&mut self.filter, &mut self.order);
+        self.scopes.sort();
+        self.scopes.dedup();
+        let stages = if searched.stage.is_some() { self.view.stages() } else { &[] };
+        let fingerprint = Fingerprint::of(&(searched.entity, &self.scopes, stages, &self.filter, &self.order));
+        let token = self.token.as_deref().filter(|token| !token.is_empty());
+        let after = token.map(|token| PageToken::decode(token, &fingerprint, &self.order)).transpose()?;
+        let query = Query {
+            searched,
+            scopes: &self.scopes,
+            stages,
+            filter: &self.filter,
+            order: &self.order,
+            after,
+            // One more tells whether there is another page.
+            count: self.limit.saturating_add(1),
+            only: self.only.as_deref(),
+            candidates_max: self.candidates_max,
+        };
+        let mut found = query.run(tx)?;
+        let has_more = found.len() > self.limit;
+        found.truncate(self.limit);
+        let next = found.last().filter(|_| has_more).map(|last: &Found| last.keys.encode(&fingerprint));
+        Ok(Page { rows: found.into_iter().map(|found| found.id).collect(), next })
+    }
+}
+
+impl From<tiegel_search::SearchError> for StoreError {
+    fn from(error: tiegel_search::SearchError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;
