@@ -12,6 +12,7 @@ mod datasets;
 mod db;
 mod endpoints;
 mod error;
+pub mod evaluation;
 mod jobs;
 mod migrate;
 mod plugins;
@@ -22,6 +23,7 @@ mod search;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod traces;
 mod tracking;
 mod versions;
 

@@ -9,19 +9,24 @@ mod candidates;
 mod clause;
 mod compare;
 mod entity;
+mod evaluation;
 mod keys;
 mod query;
 mod rest;
 mod runs;
 mod scan;
 mod sql;
+mod traces;
 
 use tiegel_search::{Filter, Fingerprint, Order, PageToken};
 
 use crate::{Result, StoreError};
-use entity::Searched;
 use query::{Found, Query};
-use sql::Bound;
+
+pub(crate) use entity::Searched;
+pub(crate) use evaluation::EVALUATION_DATASETS;
+pub(crate) use sql::Bound;
+pub(crate) use traces::TRACES;
 
 /// Records of one clause that are looked at one by one.
 const CANDIDATES_MAX: usize = 2_000;
@@ -55,19 +60,28 @@ pub struct Page<T> {
 
 /// What is searched for, whatever it is.
 #[derive(Clone, Debug)]
-struct Search {
-    scopes: Vec<Bound>,
-    view: View,
-    filter: Filter,
-    order: Order,
-    limit: usize,
-    token: Option<String>,
-    candidates_max: usize,
+pub(crate) struct Search {
+    pub scopes: Vec<Bound>,
+    pub view: View,
+    pub filter: Filter,
+    pub order: Order,
+    pub limit: usize,
+    pub token: Option<String>,
+    /// Records other than these are left out.
+    pub only: Option<Vec<Bound>>,
+    pub candidates_max: usize,
 }
 
 impl Search {
+    /// The first page of what a filter matches.
+    pub fn new(scopes: Vec<Bound>, filter: Filter, order: Order, limit: usize) -> Self {
+        let view = View::default();
+        Self { scopes, view, filter, order, limit, token: None, only: None, candidates_max: CANDIDATES_MAX }
+    }
+
     /// The ids of one page.
-    fn page(mut self, tx: &mut crate::db::Tx<'_>, searched: &'static Searched) -> Result<Page<Bound>> {
+    pub fn page(mut self, tx: &mut crate::db::Tx<'_>, searched: &'static Searched) -> Result<Page<Bound>> {
+        searched.in_columns(&mut self.filter, &mut self.order);
         self.scopes.sort();
         self.scopes.dedup();
         let stages = if searched.stage.is_some() { self.view.stages() } else { &[] };
@@ -83,6 +97,7 @@ impl Search {
             after,
             // One more tells whether there is another page.
             count: self.limit.saturating_add(1),
+            only: self.only.as_deref(),
             candidates_max: self.candidates_max,
         };
         let mut found = query.run(tx)?;

@@ -36,6 +36,7 @@ pub use run_data::{LatestMetric, RunData};
 pub use runs::{NewRun, RunRow, RunUpdate};
 pub use sample::SampleQuery;
 
+pub(crate) use experiments::{OWN_ARTIFACTS, expect_active, expect_experiment};
 pub(crate) use keys::Keys;
 pub(crate) use runs::no_run;
 

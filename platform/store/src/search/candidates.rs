@@ -6,7 +6,7 @@ use tiegel_search::{Clause, Condition, Family, Field, Op, Relation};
 
 use super::clause::{Names, on_datasets};
 use super::compare::{Dialect, HEAD_CHARS, Subject, split};
-use super::entity::{Link, Lookup, Side, Values};
+use super::entity::{Link, Lookup, Searched, Side, Values};
 use super::query::Query;
 use super::sql::{Bound, Places};
 use crate::Result;
@@ -72,6 +72,7 @@ fn matches_of(
             (Lookup::Unique, Condition::Equal(value)) => unique(tx, names, name, std::slice::from_ref(value)).map(Some),
             (Lookup::Unique, Condition::In(values)) => unique(tx, names, name, values).map(Some),
             (Lookup::Side(family, key), condition) => sided(tx, names, query, (*family, key, condition), most),
+            (Lookup::Indexed, condition) => indexed(tx, names, query, (name, condition), most),
             _ => Ok(None),
         },
         (Field::Keyed(family, key), condition) => sided(tx, names, query, (*family, key, condition), most),
@@ -94,6 +95,24 @@ fn unique(tx: &mut Tx<'_>, names: &Names, attribute: &str, values: &[String]) ->
         found.extend(places.rows(tx, &text, |row| names.searched.read_id(&row))?);
     }
     Ok(distinct(found))
+}
+
+/// By an index of scope and value.
+fn indexed(
+    tx: &mut Tx<'_>,
+    names: &Names,
+    query: &Query<'_>,
+    (attribute, condition): (&str, &Condition),
+    most: usize,
+) -> Result<Option<Vec<Bound>>> {
+    let Searched { table, id, scope, .. } = names.searched;
+    let sql = names.searched.attribute(attribute).sql;
+    let statement = |places: &mut Places, of: &Bound, most: usize| {
+        let mut tests = vec![format!("t.{scope} = {}", places.add(of)), format!("{sql} IS NOT NULL")];
+        tests.extend(names.dialect.condition(places, &Subject::Plain(sql), condition));
+        format!("SELECT t.{id} FROM {table} AS t WHERE {} LIMIT {}", tests.join(" AND "), places.add(limit(most)))
+    };
+    collect(tx, names, query, most, statement)
 }
 
 /// By an index of scope, key and value.

@@ -7,6 +7,7 @@ use tiegel_search::{Clause, Condition, DatasetFilter, Family, Field, Filter, Rel
 use super::compare::{Dialect, Subject};
 use super::entity::{Link, Searched, Side};
 use super::sql::{Bound, Places};
+use super::traces::span_attribute;
 
 /// What turns names into SQL.
 pub(super) struct Names {
@@ -114,17 +115,32 @@ impl Names {
     }
 
     fn related(&self, places: &mut Places, relation: Relation, conditions: &[(&Related, &Condition)]) -> String {
-        let links: Vec<_> = conditions.iter().map(|(property, _)| self.link(relation, property)).collect();
-        let Link { from, owner, .. } = links[0];
+        let Link { from, owner, .. } = self.link(relation, conditions[0].0);
         let mut tests = vec![format!("{owner} = t.{}", self.searched.id)];
-        for (link, (_, condition)) in links.iter().zip(conditions) {
-            tests.push(self.condition(places, &Subject::Plain(link.value), condition));
+        for (property, condition) in conditions {
+            let value = self.related_value(places, relation, property);
+            tests.push(self.condition(places, &Subject::Plain(&value), condition));
         }
         format!("EXISTS (SELECT 1 FROM {from} WHERE {})", tests.join(" AND "))
     }
 
+    /// A property of what is related, over the tables of its link.
+    pub fn related_value(&self, places: &mut Places, relation: Relation, property: &Related) -> String {
+        match property {
+            Related::Property(_) => self.link(relation, property).value.to_owned(),
+            Related::SpanAttribute(key) => span_attribute(self.dialect, places, key),
+        }
+    }
+
     pub fn link(&self, relation: Relation, property: &Related) -> &'static Link {
-        let is_it = |link: &&Link| link.relation == relation && Related::Property(link.property) == *property;
+        let is_it = |link: &&Link| {
+            let is_named = match property {
+                Related::Property(name) => link.property == *name,
+                // All that is known of a span is in one table.
+                Related::SpanAttribute(_) => true,
+            };
+            link.relation == relation && is_named
+        };
         let known = self.searched.links.iter().find(is_it);
         known.unwrap_or_else(|| panic!("{} has no way to {relation:?} {property:?}", self.searched.table))
     }

@@ -1,5 +1,6 @@
 //! Conditions on one value, as SQL.
 
+use serde_json::Value as Json;
 use tiegel_search::{Condition, Op, Pattern};
 
 use super::entity::Values;
@@ -30,6 +31,7 @@ impl Dialect {
             Subject::Plain(sql) => self.plain(places, sql, condition),
             Subject::Side(row, Values::Whole(column)) => self.plain(places, &format!("{row}.{column}"), condition),
             Subject::Side(row, Values::Number) => number(places, row, condition),
+            Subject::Side(row, Values::Json) => self.json(places, row, condition),
             Subject::Side(row, Values::Split) => match condition {
                 Condition::Equal(value) => Some(equal(places, row, value)),
                 Condition::Differs(value) => Some(differs(places, row, value)),
@@ -39,6 +41,21 @@ impl Dialect {
                     self.plain(places, &format!("({whole})"), condition)
                 }
             },
+        }
+    }
+
+    /// A text equals its JSON and, as numbers and flags are written without quotes, JSON that reads the same.
+    fn json(self, places: &mut Places, row: &str, condition: &Condition) -> Option<String> {
+        let list = |places: &mut Places, text: &str| {
+            places.add_all([text.to_owned(), Json::from(text).to_string()].iter())
+        };
+        match condition {
+            Condition::Equal(text) => Some(format!("{row}.value IN ({})", list(places, text))),
+            Condition::Differs(text) => Some(format!("{row}.value NOT IN ({})", list(places, text))),
+            Condition::Number(op, number) => {
+                Some(format!("{row}.is_number = 1 AND {row}.number {} {}", op.sql(), places.add(*number)))
+            }
+            _ => self.plain(places, &format!("{row}.value"), condition),
         }
     }
 

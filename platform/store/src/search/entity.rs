@@ -1,6 +1,6 @@
 //! What the builder must know of a table to search it.
 
-use tiegel_search::{Entity, Family, Relation};
+use tiegel_search::{Entity, Family, Field, Filter, Kind, Order, Relation};
 
 use super::sql::Bound;
 use crate::Result;
@@ -21,6 +21,8 @@ pub(crate) struct Searched {
     /// What else must be true of a row.
     pub condition: Option<&'static str>,
     pub attributes: &'static [Attribute],
+    /// Keys that are no rows of a side table but attributes, by these names.
+    pub columns: &'static [(Family, &'static str, &'static str)],
     pub sides: &'static [(Family, Side)],
     pub links: &'static [Link],
 }
@@ -42,6 +44,8 @@ pub(crate) enum Lookup {
     Scan,
     /// The column is unique.
     Unique,
+    /// An index begins with the scope and the column.
+    Indexed,
     /// A side table has the same values under this key.
     Side(Family, &'static str),
 }
@@ -93,6 +97,8 @@ pub(crate) enum Values {
     Split,
     /// A column of text.
     Whole(&'static str),
+    /// `value` is JSON in a text, `number` what it is as a number, if it `is_number`.
+    Json,
 }
 
 /// A property of what records refer to, such as the name of a run's dataset.
@@ -118,13 +124,25 @@ impl Searched {
     pub fn keys_of_attributes(&self) -> impl Iterator<Item = &'static str> {
         self.attributes.iter().filter_map(|attribute| match attribute.lookup {
             Lookup::Side(_, key) => Some(key),
-            Lookup::Scan | Lookup::Unique => None,
+            Lookup::Scan | Lookup::Unique | Lookup::Indexed => None,
         })
     }
 
     /// A row's id, from its first column.
     pub fn read_id(&self, row: &Row<'_>) -> Result<Bound> {
         Ok(if self.id_is_text { Bound::Text(row.text(0)?) } else { Bound::Int(row.int(0)?) })
+    }
+
+    /// Names the attributes that a filter and an order mean by keys.
+    pub fn in_columns(&self, filter: &mut Filter, order: &mut Order) {
+        let of_filter = filter.clauses.iter_mut().map(|clause| &mut clause.field);
+        for field in of_filter.chain(order.keys.iter_mut().map(|key| &mut key.field)) {
+            let Field::Keyed(family, key) = field else { continue };
+            let column = self.columns.iter().find(|(of, known, _)| of == family && known == key);
+            if let Some((.., attribute)) = column {
+                *field = Field::Attribute(attribute, Kind::Text);
+            }
+        }
     }
 
     pub fn side(&self, family: Family) -> &Side {

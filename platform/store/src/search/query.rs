@@ -32,6 +32,8 @@ pub(super) struct Query<'q> {
     pub after: Option<PageToken>,
     /// Records wanted.
     pub count: usize,
+    /// Records other than these are left out.
+    pub only: Option<&'q [Bound]>,
     /// Records that are looked at one by one. Where each clause leaves more, reading in order finds a page of them soon.
     pub candidates_max: usize,
 }
@@ -61,7 +63,11 @@ impl Query<'_> {
             return Ok(Vec::new());
         }
         let query = Query { filter: &filter, ..self.clone() };
-        let mut found = match candidates(tx, &names, &query)? {
+        let candidates = match self.only {
+            Some(only) => Some(only.to_vec()),
+            None => candidates(tx, &names, &query)?,
+        };
+        let mut found = match candidates {
             Some(ids) => {
                 let among = query.among(tx, &names, &ids)?;
                 rest::kept(tx, &names, &filter, among)?

@@ -24,6 +24,7 @@ pub(super) static RUNS: Searched = Searched {
         Attribute::new("start_time", "t.start_ms"),
         Attribute::new("end_time", "t.end_ms").nullable(),
     ],
+    columns: &[],
     sides: &[
         (Family::Metric, side("latest_metrics", Values::Number)),
         (Family::Param, side("run_params", Values::Split)),

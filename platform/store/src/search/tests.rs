@@ -99,6 +99,7 @@ async fn all_pages(
             order: order.clone(),
             limit: asked.limit,
             token: token.clone(),
+            only: None,
             candidates_max: asked.candidates_max,
         };
         let page =
