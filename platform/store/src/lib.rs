@@ -13,6 +13,7 @@ mod db;
 mod endpoints;
 mod error;
 mod experiments;
+pub mod foreign;
 mod jobs;
 mod metrics;
 mod migrate;
