@@ -13,6 +13,7 @@ mod db;
 mod endpoints;
 mod error;
 pub mod evaluation;
+pub mod foreign;
 mod jobs;
 mod migrate;
 mod plugins;

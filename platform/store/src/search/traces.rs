@@ -71,7 +71,15 @@ pub(crate) static TRACES: Searched = Searched {
 };
 
 const fn texts(table: &'static str) -> Side {
-    Side { table, owner: "trace", key: "key", is_interned: false, values: Values::Whole("value"), scope: None, latest: None }
+    Side {
+        table,
+        owner: "trace",
+        key: "key",
+        is_interned: false,
+        values: Values::Whole("value"),
+        scope: None,
+        latest: None,
+    }
 }
 
 const fn said(table: &'static str) -> Side {
