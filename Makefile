@@ -18,12 +18,13 @@ TIEGEL_release := $(RELEASE)
 
 PLUGINS := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 PYTHON := .venv/bin/python
+SDK_PYTHON := sdk/python/.venv/bin
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 PLUGIN_SOURCES := $(shell find plugins sdk/rust sdk/wit -name target -prune -o -name dist -prune -o -type f -print)
 
 .PHONY: help demo demo-stop test soak build web plugins fmt bench python \
-	test-tidy test-format test-lint test-web test-plugins test-rust test-clients test-generated
+	test-tidy test-format test-lint test-web test-plugins test-rust test-clients test-python test-generated
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -62,6 +63,7 @@ python: ## the Python clients that the tests use, in .venv
 	@.ci/setup python
 
 fmt: ## format everything
+	@if [ -x $(SDK_PYTHON)/ruff ]; then $(SDK_PYTHON)/ruff format --quiet sdk/python; fi
 	cargo fmt --all
 	cargo fmt --all --manifest-path plugins/Cargo.toml
 	@if [ -d web/node_modules ]; then cd web && npm run --silent fix; fi
@@ -69,7 +71,7 @@ fmt: ## format everything
 bench: build plugins ## measure start, predictions, steps and the plugin host
 	cargo xtask bench all --bin $(RELEASE)
 
-test: test-tidy test-format test-web test-plugins test-lint test-rust test-generated test-clients ## all checks and tests, with short loads
+test: test-tidy test-format test-web test-plugins test-lint test-rust test-generated test-clients test-python ## all checks and tests, with short loads
 
 test-tidy:
 	cargo xtask tidy
@@ -106,7 +108,12 @@ test-generated: web
 test-clients: python plugins
 	CARGO_TARGET_DIR=$(TARGET_DIR) $(PYTHON) -m pytest -q tests/clients
 
+test-python:
+	@.ci/setup sdk
+	cd sdk/python && .venv/bin/ruff check --quiet && .venv/bin/ruff format --check --quiet && .venv/bin/mypy
+	CARGO_TARGET_DIR=$(TARGET_DIR) $(SDK_PYTHON)/python -m pytest -q sdk/python
+
 soak: web plugins ## the long loads: kills, floods and replays in full
 	@.ci/setup postgres
 	$(BUILD_dev)
-	TEST_KILLS=200 cargo test --package tiegel-tests --test e2e
+	TEST_KILLS=200 TEST_CLIENTS=64 TEST_SECONDS=300 TEST_KILL_SECONDS=20 cargo test --package tiegel-tests --test e2e

@@ -1,18 +1,12 @@
 """A real server with a served model, for other people's clients."""
 
 import json
-import os
-import pathlib
 import random
-import socket
 import subprocess
-import time
 import urllib.request
 
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-START_SECONDS_MAX = 60
+from launch import binary, free_port, wait_ready
 
 PROJECT = """apiVersion: tiegel/v1
 kind: Dataset
@@ -45,32 +39,6 @@ spec: {model: price, alias: champion}
 """
 
 
-def binary() -> pathlib.Path:
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    path = pathlib.Path(os.environ.get("TEST_BIN", target / "debug" / "tiegel"))
-    assert path.exists(), f"{path} is missing: run cargo build -p tiegel-server"
-    return path
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_ready(url: str, server: subprocess.Popen) -> None:
-    deadline = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the server ended"
-        try:
-            with urllib.request.urlopen(f"{url}/health/ready", timeout=1) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the server is not ready")
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
@@ -82,7 +50,7 @@ def server(tmp_path_factory):
     command = [binary(), "serve", "--listen", url.removeprefix("http://"), "--data-dir", str(folder / "data")]
     with open(folder / "log", "w") as log, subprocess.Popen(command, stderr=log) as process:
         try:
-            wait_ready(url, process)
+            wait_ready(f"{url}/health/ready", process)
             for args in (["apply", "-f", str(folder)], ["run", "endpoint/price", "--wait"]):
                 subprocess.run([binary(), "--server", url, *args], check=True)
             yield url

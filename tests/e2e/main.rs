@@ -11,6 +11,7 @@ mod operations;
 mod parity;
 mod serving;
 mod telemetry;
+mod tracking;
 
 /// The plugins of the main job.
 const PLUGINS: [&str; 4] = ["impute", "calendar", "standardize", "one-hot"];

@@ -5,6 +5,7 @@
 mod audit;
 mod blobs;
 mod datasets;
+mod documents;
 mod endpoints;
 mod failure;
 mod jobs;
@@ -76,6 +77,7 @@ fn bounded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(operations::metrics))
         .routes(routes!(overview::overview))
         .routes(routes!(projects::list_projects))
+        .routes(routes!(documents::parse_documents))
         .routes(routes!(projects::plan))
         .routes(routes!(projects::apply))
         .routes(routes!(projects::export))

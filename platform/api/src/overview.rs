@@ -257,7 +257,8 @@ impl Pages<'_> {
             store.experiments(self.project).await?.into_iter().map(|e| (e.id, e.name)).collect();
         let mut lines = Vec::new();
         for row in store.runs(self.project, None, SHOWN_MAX).await? {
-            let metrics = store.latest_metrics(&row.run_id).await?.into_iter().map(|m| (m.key, m.value)).collect();
+            let metrics = store.latest_metrics(&row.run_id).await?.into_iter();
+            let metrics = metrics.map(|(key, point)| (key, point.value)).collect();
             lines.push(RunLine {
                 run_id: row.run_id.to_string(),
                 experiment: experiments.get(&row.experiment_id).cloned().unwrap_or_default(),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use serde::Deserialize;
 use tiegel_context::OpError;
@@ -14,6 +14,9 @@ use utoipa::ToSchema;
 use crate::rows::{stream_rows, wanted_format};
 use crate::{ApiResult, ApiState};
 
+/// Lets a client see that an answer may have been cut: it has as many rows as this says.
+const ROWS_MAX_HEADER: HeaderName = HeaderName::from_static("x-tiegel-rows-max");
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlQuery {
@@ -23,7 +26,8 @@ pub struct SqlQuery {
     pub rows_max: Option<usize>,
 }
 
-/// Explores the project's datasets with read-only SQL; rows as `Accept` asks.
+/// Explores the project's datasets with read-only SQL; rows as `Accept` asks. `x-tiegel-rows-max` says after how many rows
+/// the answer stops.
 #[utoipa::path(post, path = "/api/v1/projects/{project}/sql", tag = "sql", params(("project" = String, Path)),
     request_body = SqlQuery, responses((status = 200, description = "Rows"), (status = "4XX", body = Problem)))]
 pub async fn query(
@@ -50,5 +54,7 @@ pub async fn query(
         .await
         .map_err(|_| OpError::Limit(format!("the query took more than {seconds} s; narrow it down")))?
         .map_err(OpError::from)?;
-    Ok(stream_rows(&state.ctx, &schema, batches, format))
+    let mut response = stream_rows(&state.ctx, &schema, batches, format);
+    response.headers_mut().insert(ROWS_MAX_HEADER, HeaderValue::from(rows_max));
+    Ok(response)
 }

@@ -58,6 +58,10 @@ impl Context {
         Builder::from_random_bytes(self.random()).into_uuid()
     }
 
+    pub fn random_number(&self) -> u64 {
+        u64::from_le_bytes(self.random())
+    }
+
     fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.rng.lock().unwrap_or_else(|e| e.into_inner()).fill_bytes(&mut bytes);

@@ -4,10 +4,20 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod batch;
 mod error;
+mod experiments;
+mod inputs;
+mod location;
+mod logging;
+mod metrics;
 mod operations;
 mod params;
+mod render;
+mod runs;
+mod validate;
 mod wire;
+mod workspace;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -39,5 +49,12 @@ pub fn router(state: Mlflow) -> Router {
 
 /// The routes below `/api` and `/ajax-api`, such as `/2.0/mlflow/runs/create`.
 fn protocol() -> Router<Mlflow> {
-    Router::new().merge(operations::protocol())
+    Router::new()
+        .merge(operations::protocol())
+        .merge(batch::routes())
+        .merge(experiments::routes())
+        .merge(inputs::routes())
+        .merge(logging::routes())
+        .merge(metrics::routes())
+        .merge(runs::routes())
 }

@@ -4,6 +4,7 @@ use sqlx::{AnyConnection, FromRow};
 use tiegel_types::Name;
 
 use crate::columns::{Columns, message, value_text};
+use crate::db::Tx;
 use crate::{Result, Store};
 
 /// Who did what, when. The database itself refuses to change or delete a row.
@@ -58,6 +59,22 @@ pub(crate) async fn insert_audit(tx: &mut AnyConnection, audit: &NewAudit) -> Re
         .bind(value_text(&audit.detail))
         .execute(&mut *tx)
         .await?;
+    Ok(())
+}
+
+/// The same inside an operation.
+pub(crate) fn append(tx: &mut Tx<'_>, audit: &NewAudit) -> Result<()> {
+    tx.execute(
+        "INSERT INTO audit (at_ms, actor, action, project, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+        &[
+            audit.at_ms.into(),
+            (&message(&audit.actor)).into(),
+            (&audit.action).into(),
+            audit.project.as_ref().map(Name::as_str).into(),
+            (&message(&audit.subject)).into(),
+            (&value_text(&audit.detail)).into(),
+        ],
+    )?;
     Ok(())
 }
 

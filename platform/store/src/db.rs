@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use postgres::Postgres;
 pub(crate) use row::Row;
-pub(crate) use sqlite::Sqlite;
+pub(crate) use sqlite::{Shared, Sqlite};
 pub(crate) use value::{Column, Insert, Value};
 
 use crate::{Result, Store, StoreError};

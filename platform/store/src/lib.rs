@@ -4,6 +4,7 @@
 //! answer alike: every test runs on both. Times are milliseconds given by the caller, JSON columns hold what
 //! `serde_json` wrote, and no row whose JSON could not be read back is ever written.
 
+mod artifacts;
 mod audit;
 mod checkpoints;
 mod columns;
@@ -11,35 +12,40 @@ mod datasets;
 mod db;
 mod endpoints;
 mod error;
-mod experiments;
 mod jobs;
-mod metrics;
 mod migrate;
-mod models;
 mod plugins;
 mod pool;
 mod projects;
-mod runs;
+mod registry;
 mod search;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tracking;
 mod versions;
 
+pub use artifacts::{ArtifactEntry, ArtifactPage, ArtifactRow, NewUpload, PartRow, RunArtifactRow, UploadRow};
 pub use audit::{AuditRow, NewAudit};
 pub use checkpoints::{CheckpointRow, NewCheckpoint};
 pub use datasets::{DatasetVersionRow, NewDatasetVersion};
 pub use endpoints::EndpointStatusRow;
 pub use error::StoreError;
-pub use experiments::ExperimentRow;
 pub use jobs::{Heartbeat, JobRow, NewJob};
-pub use metrics::MetricPoint;
-pub use models::{AliasRow, ModelRow, ModelVersionRow, NewModelVersion};
 pub use plugins::{NewPlugin, PluginRow};
-pub use pool::{Store, sqlite_url};
+pub use pool::{Durability, Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
-pub use runs::{NewRun, RunArtifactRow, RunRow};
-pub use search::{Page, View};
+pub use registry::{
+    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, Made, ModelRow, ModelVersionRow, NewModel,
+    NewModelVersion, NewVersion, NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags,
+    WebhookChange, WebhookPage, WebhookRow, WebhookSecret, is_prompt,
+};
+pub use search::{FoundExperiment, Page, SearchExperiments, SearchRuns, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
+pub use tracking::{
+    ArtifactLocation, Batch, DatasetInput, DatasetSummary, ExperimentRow, HistoryPage, HistoryQuery, LatestMetric,
+    LoggedMetric, ModelLink, ModelMetric, NewExperiment, NewRun, ParamConflict, Point, RunData, RunRow, RunUpdate,
+    SampleQuery, Scope, TagLimit,
+};
 
 type Result<T> = std::result::Result<T, StoreError>;

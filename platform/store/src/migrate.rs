@@ -17,15 +17,25 @@ pub(crate) struct Migration {
 
 /// All migrations of this binary, oldest first. A released one is never edited: its checksum is in the databases.
 pub(crate) fn known(backend: Backend) -> &'static [Migration] {
+    macro_rules! from {
+        ($folder:literal: $($version:literal $name:literal $file:literal,)+) => {
+            &[$(Migration { version: $version, name: $name, sql: include_str!(concat!("../migrations/", $folder, $file)) }),+]
+        };
+    }
+    macro_rules! all {
+        ($folder:literal) => {
+            from! { $folder:
+                1 "init" "0001_init.sql",
+                2 "tracking" "0002_tracking.sql",
+                3 "registry" "0003_registry.sql",
+                4 "traces" "0004_traces.sql",
+                5 "artifacts" "0005_artifacts.sql",
+            }
+        };
+    }
     match backend {
-        Backend::Sqlite => &[
-            Migration { version: 1, name: "init", sql: include_str!("../migrations/sqlite/0001_init.sql") },
-            Migration { version: 2, name: "tracking", sql: include_str!("../migrations/sqlite/0002_tracking.sql") },
-        ],
-        Backend::Postgres => &[
-            Migration { version: 1, name: "init", sql: include_str!("../migrations/postgres/0001_init.sql") },
-            Migration { version: 2, name: "tracking", sql: include_str!("../migrations/postgres/0002_tracking.sql") },
-        ],
+        Backend::Sqlite => all!("sqlite/"),
+        Backend::Postgres => all!("postgres/"),
     }
 }
 

@@ -9,22 +9,32 @@ mod candidates;
 mod clause;
 mod compare;
 mod entity;
+mod experiments;
 mod keys;
 mod query;
 mod rest;
 mod runs;
 mod scan;
 mod sql;
+mod statement;
+mod stretch;
 
 use tiegel_search::{Filter, Fingerprint, Order, PageToken};
 
+use crate::db::Tx;
+use crate::tracking::Scope;
 use crate::{Result, StoreError};
-use entity::Searched;
-use query::{Found, Query};
-use sql::Bound;
+use query::Query;
 
-/// Records of one clause that are looked at one by one.
-const CANDIDATES_MAX: usize = 2_000;
+pub use experiments::{FoundExperiment, SearchExperiments};
+pub use runs::SearchRuns;
+
+pub(crate) use entity::Searched;
+pub(crate) use sql::Bound;
+
+/// Records that one clause leaves, so few that they are looked at one by one. Where each clause leaves more, reading in
+/// order finds a page of them soon.
+const CANDIDATES_MAX: usize = 1_000;
 
 /// Which records are wanted by their lifecycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,21 +63,33 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// What is searched for, whatever it is.
+/// A search of any entity.
 #[derive(Clone, Debug)]
-struct Search {
-    scopes: Vec<Bound>,
-    view: View,
-    filter: Filter,
-    order: Order,
-    limit: usize,
-    token: Option<String>,
-    candidates_max: usize,
+pub(crate) struct Search {
+    /// Values of the entity's scope: experiments, or projects.
+    pub scopes: Vec<Bound>,
+    pub view: View,
+    pub filter: Filter,
+    pub order: Order,
+    pub limit: usize,
+    /// What the page before answered.
+    pub token: Option<String>,
+    /// Records other than these are left out.
+    pub only: Option<Vec<Bound>>,
+    /// Tests of small databases want it smaller.
+    pub candidates_max: usize,
 }
 
 impl Search {
+    /// The first page of what a filter matches.
+    pub fn new(scopes: Vec<Bound>, filter: Filter, order: Order, limit: usize) -> Self {
+        let view = View::default();
+        Self { scopes, view, filter, order, limit, token: None, only: None, candidates_max: CANDIDATES_MAX }
+    }
+
     /// The ids of one page.
-    fn page(mut self, tx: &mut crate::db::Tx<'_>, searched: &'static Searched) -> Result<Page<Bound>> {
+    pub fn page(mut self, tx: &mut Tx<'_>, searched: &'static Searched) -> Result<Page<Bound>> {
+        searched.resolve(&mut self.filter, &mut self.order);
         self.scopes.sort();
         self.scopes.dedup();
         let stages = if searched.stage.is_some() { self.view.stages() } else { &[] };
@@ -83,13 +105,22 @@ impl Search {
             after,
             // One more tells whether there is another page.
             count: self.limit.saturating_add(1),
+            only: self.only.as_deref(),
             candidates_max: self.candidates_max,
         };
         let mut found = query.run(tx)?;
         let has_more = found.len() > self.limit;
         found.truncate(self.limit);
-        let next = found.last().filter(|_| has_more).map(|last: &Found| last.keys.encode(&fingerprint));
+        let next = found.last().filter(|_| has_more).map(|last| last.keys.encode(&fingerprint));
         Ok(Page { rows: found.into_iter().map(|found| found.id).collect(), next })
+    }
+}
+
+/// The projects that a scope sees.
+pub(crate) fn projects(tx: &mut Tx<'_>, scope: &Scope) -> Result<Vec<Bound>> {
+    match scope {
+        Scope::Project(name) => Ok(vec![Bound::Text(name.to_string())]),
+        Scope::All => tx.rows("SELECT name FROM projects", &[], |row| Ok(Bound::Text(row.text(0)?))),
     }
 }
 

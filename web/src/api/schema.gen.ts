@@ -39,6 +39,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/documents/parse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads documents; keeps and changes nothing. */
+        post: operations["parse_documents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints": {
         parameters: {
             query?: never;
@@ -377,7 +394,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Explores the project's datasets with read-only SQL; rows as `Accept` asks. */
+        /**
+         * Explores the project's datasets with read-only SQL; rows as `Accept` asks. `x-tiegel-rows-max` says after how many rows
+         *     the answer stops.
+         */
         post: operations["query"];
         delete?: never;
         options?: never;
@@ -527,6 +547,12 @@ export interface components {
             /** Format: int32 */
             version: number;
         };
+        DocumentFile: {
+            /** @description What messages call it. */
+            name: string;
+            /** @description YAML or JSON; one document or several with `---` between. */
+            text: string;
+        };
         EndpointLine: {
             /** Format: int32 */
             live_version?: number | null;
@@ -622,6 +648,20 @@ export interface components {
             runs: components["schemas"]["RunLine"][];
             trainings: components["schemas"]["TrainingLine"][];
             version: string;
+        };
+        /** @description The files of a project folder, for clients that bring no YAML reader of their own. */
+        ParseDocuments: {
+            files: components["schemas"]["DocumentFile"][];
+        };
+        ParsedDocuments: {
+            /**
+             * @description As plan and apply take them, once the client has put the text of SQL files in the place of their names, and the
+             *     digests of data files beside `source.path`.
+             */
+            documents: Record<string, never>[];
+            /** @description The project that the files name, or `default`. */
+            project: string;
+            warnings: string[];
         };
         PipelineLine: {
             last_job?: components["schemas"]["LastJob"] | null;
@@ -904,6 +944,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    parse_documents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ParseDocuments"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParsedDocuments"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };

@@ -28,6 +28,15 @@ impl Row<'_> {
         }
     }
 
+    /// An integer that is narrower, or unsigned, here.
+    pub fn count<T: TryFrom<i64, Error: Display>>(&self, column: usize) -> Result<T> {
+        T::try_from(self.int(column)?).map_err(|error| unreadable(column, error))
+    }
+
+    pub fn count_opt<T: TryFrom<i64, Error: Display>>(&self, column: usize) -> Result<Option<T>> {
+        self.int_opt(column)?.map(|value| T::try_from(value).map_err(|error| unreadable(column, error))).transpose()
+    }
+
     pub fn flag(&self, column: usize) -> Result<bool> {
         Ok(self.int(column)? != 0)
     }
@@ -81,8 +90,18 @@ impl Row<'_> {
         self.str(column)?.parse().map_err(|error| unreadable(column, error))
     }
 
+    pub fn parsed_opt<T: FromStr<Err: Display>>(&self, column: usize) -> Result<Option<T>> {
+        let text = self.text_opt(column)?;
+        text.map(|text| text.parse().map_err(|error| unreadable(column, error))).transpose()
+    }
+
     pub fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T> {
         serde_json::from_str(self.str(column)?).map_err(|error| unreadable(column, error))
+    }
+
+    pub fn json_opt<T: DeserializeOwned>(&self, column: usize) -> Result<Option<T>> {
+        let text = self.text_opt(column)?;
+        text.map(|text| serde_json::from_str(&text).map_err(|error| unreadable(column, error))).transpose()
     }
 }
 

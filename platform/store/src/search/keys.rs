@@ -7,6 +7,7 @@ use super::entity::{Latest, Side, Values};
 use super::sql::{Bound, Places};
 use crate::Result;
 use crate::db::Row;
+use crate::tracking::split;
 
 /// What a row has for a key: rows with a value come first, then NaN, then those without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -227,7 +228,7 @@ impl Key {
             (KeyValue::Number(value), [column, _]) => step(column, Bound::from(*value)),
             (KeyValue::Text(text), [column]) => step(column, Bound::from(text)),
             (KeyValue::Text(text), [head, rest]) => {
-                let (head_text, rest_text) = super::compare::split(text);
+                let (head_text, rest_text) = split(text);
                 step(head, Bound::from(head_text));
                 step(rest, Bound::from(rest_text.unwrap_or_default()));
             }

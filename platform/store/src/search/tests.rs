@@ -1,6 +1,7 @@
 //! Random searches of random records, compared with the evaluator of `tiegel_search`.
 
 mod runs;
+mod timing;
 mod words;
 
 use std::cell::Cell;
@@ -99,6 +100,7 @@ async fn all_pages(
             order: order.clone(),
             limit: asked.limit,
             token: token.clone(),
+            only: None,
             candidates_max: asked.candidates_max,
         };
         let page =

@@ -81,7 +81,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("candle-*", &["model"]),
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
-    ("axum", &["http", "api", "inference", "server"]),
+    ("axum", &["http", "api", "inference", "mlflow", "server"]),
     ("reqwest", &["server", "telemetry"]),
 ];
 

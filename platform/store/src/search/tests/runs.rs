@@ -194,7 +194,7 @@ fn put_run(tx: &mut Tx<'_>, id: i64, run_id: &str, run: &Run) -> Result<()> {
     let name = BTreeMap::from([("mlflow.runName", run.name.clone())]);
     for (table, texts) in [("run_params", &run.params), ("run_tags", &run.tags), ("run_tags", &name)] {
         for (key, value) in texts {
-            let (head, rest) = super::super::compare::split(value);
+            let (head, rest) = crate::tracking::split(value);
             let key = intern(tx, key)?;
             let sql = format!("INSERT INTO {table} (run, key, experiment_id, head, rest) VALUES ($1, $2, $3, $4, $5)");
             tx.execute(&sql, &[id.into(), key.into(), run.experiment.into(), head.into(), rest.into()])?;
