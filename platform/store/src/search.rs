@@ -32,9 +32,21 @@ pub use runs::SearchRuns;
 pub(crate) use entity::Searched;
 pub(crate) use sql::Bound;
 
-/// Records that one clause leaves, so few that they are looked at one by one. Where each clause leaves more, reading in
-/// order finds a page of them soon.
-const CANDIDATES_MAX: usize = 1_000;
+/// When to do what; an answer is the same with any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// Records that one clause leaves, so few that they are looked at one by one. Where each clause leaves more, reading in
+    /// order finds a page of them soon.
+    pub candidates_max: usize,
+    /// Records that are looked up one by one while reading in order, at least and for each that is wanted. Beyond them, the
+    /// set of all matches is made first.
+    pub window_rows: usize,
+    pub window_rows_of_wanted: usize,
+    /// Records of one value that the database may sort by the other keys.
+    pub ties_max: usize,
+}
+
+const TUNING: Tuning = Tuning { candidates_max: 1_000, window_rows: 10_000, window_rows_of_wanted: 20, ties_max: 500 };
 
 /// Which records are wanted by their lifecycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,15 +88,14 @@ pub(crate) struct Search {
     pub token: Option<String>,
     /// Records other than these are left out.
     pub only: Option<Vec<Bound>>,
-    /// Tests of small databases want it smaller.
-    pub candidates_max: usize,
+    pub tuning: Tuning,
 }
 
 impl Search {
     /// The first page of what a filter matches.
     pub fn new(scopes: Vec<Bound>, filter: Filter, order: Order, limit: usize) -> Self {
         let view = View::default();
-        Self { scopes, view, filter, order, limit, token: None, only: None, candidates_max: CANDIDATES_MAX }
+        Self { scopes, view, filter, order, limit, token: None, only: None, tuning: TUNING }
     }
 
     /// The ids of one page.
@@ -106,7 +117,7 @@ impl Search {
             // One more tells whether there is another page.
             count: self.limit.saturating_add(1),
             only: self.only.as_deref(),
-            candidates_max: self.candidates_max,
+            tuning: self.tuning,
         };
         let mut found = query.run(tx)?;
         let has_more = found.len() > self.limit;

@@ -31,7 +31,7 @@ pub(super) fn candidates(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> R
     selective.sort_by_key(|at| cost(&clauses[*at].condition));
     let mut fewest: Option<(usize, Vec<Bound>)> = None;
     for at in selective {
-        let most = fewest.as_ref().map_or(query.candidates_max, |(_, found)| found.len());
+        let most = fewest.as_ref().map_or(query.tuning.candidates_max, |(_, found)| found.len());
         let found = matches_of(tx, names, query, &clauses[at], most)?;
         fewest = found.map(|found| (at, found)).or(fewest);
         if fewest.as_ref().is_some_and(|(_, found)| found.len() <= CANDIDATES_FEW) {

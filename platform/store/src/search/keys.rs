@@ -151,6 +151,10 @@ impl Key {
     fn of_side(names: &Names, places: &mut Places, (family, text, o): (Family, &str, &str), key: &OrderKey) -> Self {
         let side = names.searched.side(family);
         let Some(bound) = names.key(side, text) else { return Self::of_nothing(key.ascending) };
+        let whole = |o: &str, column: &str| {
+            let column = format!("{o}.{column}");
+            (Shape::Text, format!("CASE WHEN {column} IS NULL THEN 2 ELSE 0 END"), vec![column])
+        };
         let (shape, class, columns) = match side.values {
             Values::Number => {
                 (Shape::Number, format!("COALESCE({o}.is_nan, 2)"), vec![format!("{o}.value"), format!("{o}.is_nan")])
@@ -160,11 +164,8 @@ impl Key {
                 format!("CASE WHEN {o}.head IS NULL THEN 2 ELSE 0 END"),
                 vec![format!("{o}.head"), format!("COALESCE({o}.rest, '')")],
             ),
-            Values::Whole(column) => (
-                Shape::Text,
-                format!("CASE WHEN {o}.{column} IS NULL THEN 2 ELSE 0 END"),
-                vec![format!("{o}.{column}")],
-            ),
+            Values::Whole(column) => whole(o, column),
+            Values::Json => whole(o, "value"),
         };
         let join = join(names, places, side, (o, bound), key.dataset.as_ref());
         Self { shape, ascending: key.ascending, fixed: None, class: Some(class), columns, join: Some(join) }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tiegel_search::{Field, Filter, Order, PageToken};
 
+use super::Tuning;
 use super::candidates::{Candidates, IDS_MAX, candidates};
 use super::clause::{Conditions, Names, Reach, Verdict};
 use super::compare::Dialect;
@@ -34,8 +35,7 @@ pub(super) struct Query<'q> {
     pub count: usize,
     /// Records other than these are left out.
     pub only: Option<&'q [Bound]>,
-    /// Records that are looked at one by one. Where each clause leaves more, reading in order finds a page of them soon.
-    pub candidates_max: usize,
+    pub tuning: Tuning,
 }
 
 /// A record that a search found.

@@ -7,6 +7,7 @@
 
 use tiegel_search::{Clause, Condition, Field, KeyValue, Op, Order, PageToken};
 
+use super::Tuning;
 use super::keys::Class;
 use super::query::{Found, Query};
 use super::scan::{Phase, scan};
@@ -14,12 +15,7 @@ use super::statement::{Part, Sign, Stretch};
 use crate::Result;
 use crate::db::Tx;
 
-/// Records that are looked up one by one, at least and for each that is wanted.
-const WINDOW_ROWS: usize = 10_000;
-const WINDOW_ROWS_OF_WANTED: usize = 20;
-/// Records of one value that the database may sort.
-const TIES_MAX: usize = 500;
-/// Values with more ties than that, which one page reads each by itself.
+/// Values with very many ties that one page reads each by itself.
 const TIED_VALUES_MAX: usize = 8;
 
 impl Phase<'_> {
@@ -71,7 +67,7 @@ impl Phase<'_> {
 
     fn is_wide(&self, tx: &mut Tx<'_>, part: Part<'_>, value: &KeyValue) -> Result<bool> {
         let ties = Stretch { until: Some((Sign::Same, value.clone())), ..Stretch::default() };
-        Ok(self.value_at(tx, part, &ties, TIES_MAX)?.is_some())
+        Ok(self.value_at(tx, part, &ties, self.query.tuning.ties_max)?.is_some())
     }
 
     /// The records of one value of the first key, by the other keys.
@@ -114,7 +110,8 @@ impl Phase<'_> {
             return Ok(());
         }
         let looks_up = |clause: &Clause| matches!(clause.field, Field::Keyed(..) | Field::Related(..));
-        let rows = WINDOW_ROWS.max(wanted.saturating_mul(WINDOW_ROWS_OF_WANTED));
+        let Tuning { window_rows, window_rows_of_wanted, .. } = self.query.tuning;
+        let rows = window_rows.max(wanted.saturating_mul(window_rows_of_wanted));
         let end = match self.query.filter.clauses.iter().any(looks_up) {
             true => self.value_at(tx, part, stretch, rows)?,
             false => None,

@@ -102,15 +102,15 @@ fn asked() -> impl Strategy<Value = Asked> {
         prop::collection::vec(clause(), 0..3),
         order(),
         prop::sample::select(vec![1, 3, 10, 100]),
-        prop::sample::select(vec![0, 5, 2_000]),
+        super::tuning(),
     )
-        .prop_map(|(scopes, view, clauses, order, limit, candidates_max)| Asked {
+        .prop_map(|(scopes, view, clauses, order, limit, tuning)| Asked {
             scopes: scopes.into_iter().map(Bound::Int).collect(),
             view,
             filter: clauses.join(" AND "),
             order,
             limit,
-            candidates_max,
+            tuning,
         })
 }
 

@@ -18,9 +18,9 @@ const TAGS: i64 = 3;
 /// Runs whose start is in the order of their ids, with values spread evenly over the runs of each key; but m9 grows with
 /// the run's age.
 fn fill(tx: &mut Tx<'_>, runs: i64) -> crate::Result<()> {
-    for (prefix, count) in [("m", METRICS), ("p", PARAMS), ("t", TAGS)] {
+    for (prefix, count) in [("m", METRICS), ("p", PARAMS), ("t", TAGS), ("mlflow.runName", 1)] {
         for at in 0..count {
-            let key = format!("{prefix}{at}");
+            let key = if count == 1 { prefix.to_owned() } else { format!("{prefix}{at}") };
             tx.execute("INSERT INTO keys (name) VALUES ($1)", &[key.as_str().into()])?;
         }
     }
@@ -53,7 +53,9 @@ fn fill(tx: &mut Tx<'_>, runs: i64) -> crate::Result<()> {
                     "'/home/me/project-' || CAST(i % 3 AS TEXT) || '/train-' || CAST((i * 7919) % 10007 AS TEXT)"
                         .to_owned()
                 }
-                _ => format!("'v' || CAST((i * {}) % 20 AS TEXT)", 31 + at),
+                _ => {
+                    format!("'v' || CAST((i * {}) % 20 AS TEXT)", [31, 37, 41, 43, 47, 53, 59, 61, 67, 71][at as usize])
+                }
             };
             tx.execute(
                 &format!(
@@ -64,6 +66,11 @@ fn fill(tx: &mut Tx<'_>, runs: i64) -> crate::Result<()> {
             )?;
         }
     }
+    tx.execute(
+        "INSERT INTO run_tags (run, key, experiment_id, head) \
+         SELECT r.id, k.id, 0, r.name FROM runs r JOIN keys k ON k.name = 'mlflow.runName'",
+        &[],
+    )?;
     Ok(())
 }
 
@@ -129,7 +136,7 @@ fn time(store: &Store, asked: &Asked) -> (Duration, usize) {
                 limit: asked.limit,
                 token: token.clone(),
                 only: None,
-                candidates_max: super::super::CANDIDATES_MAX,
+                tuning: super::TUNING,
             };
             let begun = Instant::now();
             let page = super::wait(store.query(move |tx| search.page(tx, &RUNS))).unwrap();
