@@ -10,7 +10,9 @@ use tiegel_store::{ModelVersionRow, NewVersion, Stage, is_prompt};
 
 use crate::caller::Caller;
 use crate::params::Params;
-use crate::registry::{names, model_name, no_model, no_version, or_missing, seen_version, tags, version_json, version_number};
+use crate::registry::{
+    model_name, names, no_model, no_version, or_missing, seen_version, tags, version_json, version_number,
+};
 use crate::wire::Answer;
 use crate::{Mlflow, MlflowError, MlflowResult, validate};
 use source::Sourced;

@@ -10,7 +10,8 @@ use tiegel_store::{Made, ModelRow, NewModel, Stage, is_prompt};
 use crate::caller::Caller;
 use crate::params::Params;
 use crate::registry::{
-    names, model_json, model_name, no_model, no_version, or_missing, put_list, seen_model, tags, version_json, version_number,
+    model_json, model_name, names, no_model, no_version, or_missing, put_list, seen_model, tags, version_json,
+    version_number,
 };
 use crate::wire::Answer;
 use crate::{Mlflow, MlflowError, MlflowResult, validate};

@@ -13,7 +13,9 @@ pub fn check_alias(alias: &str, is_set: bool) -> Result<(), String> {
         ));
     }
     if alias.chars().count() > ALIAS_CHARS_MAX {
-        return Err(format!("'Registered model alias name' exceeds the maximum length of {ALIAS_CHARS_MAX} characters"));
+        return Err(format!(
+            "'Registered model alias name' exceeds the maximum length of {ALIAS_CHARS_MAX} characters"
+        ));
     }
     if is_set && alias.eq_ignore_ascii_case("latest") {
         return Err("'latest' alias name (case insensitive) is reserved.".to_owned());

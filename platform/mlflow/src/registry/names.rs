@@ -19,7 +19,8 @@ pub(crate) fn model_name(field: &str, name: &str) -> MlflowResult<()> {
         return Err(MlflowError::invalid(format!("Invalid model name '{name}'. Names cannot contain '/' or ':'.")));
     }
     if name == "." || name.starts_with("..") {
-        let why = "Names may be treated as files in certain cases, and must not resolve to other names when treated as such.";
+        let why =
+            "Names may be treated as files in certain cases, and must not resolve to other names when treated as such.";
         return Err(unfit(field, name, why));
     }
     length(field, name, MODEL_NAME_CHARS_MAX)
