@@ -53,6 +53,7 @@ pub struct Config {
     pub query: QueryConfig,
     pub plugins: PluginsConfig,
     pub jobs: JobsConfig,
+    pub webhooks: WebhooksConfig,
     pub telemetry: TelemetryConfig,
 }
 
@@ -76,6 +77,7 @@ impl Default for Config {
             query: QueryConfig::default(),
             plugins: PluginsConfig::default(),
             jobs: JobsConfig::default(),
+            webhooks: WebhooksConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
     }
@@ -139,6 +141,16 @@ impl Default for JobsConfig {
     fn default() -> Self {
         Self { workers: 1 }
     }
+}
+
+/// What webhooks may make this server call. By default only addresses of the internet, over https.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhooksConfig {
+    /// Also addresses of this machine and of its own network.
+    pub allow_private_addresses: bool,
+    /// Also `http://`.
+    pub allow_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
