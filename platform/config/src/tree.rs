@@ -20,6 +20,8 @@ pub struct Config {
     /// `postgres://user:password@host/database`; SQLite in `data_dir` where it is not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<Secret>,
+    /// What an acknowledged write to SQLite survives. Postgres decides by its own `synchronous_commit`.
+    pub database_synchronous: Synchronous,
     /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`. Where it is not set: `.tiegel` in `artifacts_destination`,
     /// or a folder in `data_dir`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +63,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8484)),
             data_dir: PathBuf::from("./tiegel-data"),
             database_url: None,
+            database_synchronous: Synchronous::default(),
             blobs_url: None,
             blob_options: BTreeMap::new(),
             default_artifact_root: "mlflow-artifacts:/".to_owned(),
@@ -78,6 +81,16 @@ impl Default for Config {
             telemetry: TelemetryConfig::default(),
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    /// The end of the process, `kill -9` too. A power cut may take the last moments, and never leaves half a write.
+    #[default]
+    Normal,
+    /// A power cut as well: each commit waits for the disk. Writers that come together share one.
+    Full,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

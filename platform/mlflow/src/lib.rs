@@ -6,10 +6,12 @@
 
 mod artifact_proxy;
 mod artifacts;
+mod assessments;
 mod batch;
 mod caller;
 mod download;
 mod error;
+mod evaluation_datasets;
 mod experiments;
 mod inputs;
 mod location;
@@ -19,14 +21,21 @@ mod metrics;
 mod model_versions;
 mod multipart;
 mod operations;
+mod otlp;
 mod params;
 mod presigned;
+mod proto_json;
 mod registered_models;
 mod registry;
 mod render;
 mod runs;
+mod scorers;
 #[cfg(test)]
 mod testing;
+mod traces;
+mod traces_v2;
+#[cfg(test)]
+mod tracking_tests;
 mod validate;
 mod webhooks;
 mod wire;
@@ -76,6 +85,7 @@ pub fn router(state: Mlflow) -> Router {
         .nest("/api", protocol.clone())
         .nest("/ajax-api", protocol.merge(artifacts::for_ui()))
         .merge(operations::routes())
+        .merge(otlp::routes())
         .merge(artifacts::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
@@ -89,6 +99,11 @@ fn protocol() -> Router<Mlflow> {
         .merge(model_versions::routes())
         .merge(logged_models::routes())
         .merge(webhooks::routes())
+        .merge(assessments::protocol())
+        .merge(evaluation_datasets::protocol())
+        .merge(scorers::protocol())
+        .merge(traces::protocol())
+        .merge(traces_v2::protocol())
         .merge(batch::routes())
         .merge(experiments::routes())
         .merge(inputs::routes())

@@ -82,6 +82,7 @@ impl Server {
         let places = places::artifacts(config)?;
         let artifacts = Artifacts::new(ctx.clone(), places).context("cannot use artifacts_destination")?;
         let default_artifact_root = places::default_artifact_root(config)?;
+        ctx.store.settle_artifact_locations(&default_artifact_root).await?;
         let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root, artifacts, registry };
         let router =
             tiegel_api::router(state).merge(tiegel_inference::router(endpoints)).merge(tiegel_mlflow::router(mlflow));

@@ -45,6 +45,7 @@ const LEVELS: [(&str, Level); 28] = [
     ("context", Context),
     ("artifacts", L2),
     ("tracking", L2),
+    ("traces", L2),
     ("registry", L2),
     ("pipeline", L2),
     ("training", L2),
