@@ -1,6 +1,6 @@
 //! What the builder must know of a table to search it.
 
-use tiegel_search::{Entity, Family, Relation};
+use tiegel_search::{Entity, Family, Field, Filter, Kind, Order, Relation};
 
 use super::sql::Bound;
 use crate::Result;
@@ -21,6 +21,8 @@ pub(crate) struct Searched {
     /// What else must be true of a row.
     pub condition: Option<&'static str>,
     pub attributes: &'static [Attribute],
+    /// Keys that are no rows of a side table but attributes, by these names.
+    pub columns: &'static [(Family, &'static str, &'static str)],
     pub sides: &'static [(Family, Side)],
     pub links: &'static [Link],
 }
@@ -32,27 +34,36 @@ pub(crate) struct Attribute {
     /// SQL over `t`.
     pub sql: &'static str,
     pub is_nullable: bool,
+    /// An index has the rows of one scope and stage in its order.
+    pub is_sorted: bool,
     pub lookup: Lookup,
 }
 
 /// How rows are found by an attribute's value, where that is fast.
 #[derive(Debug)]
 pub(crate) enum Lookup {
-    /// By reading all rows of the scope.
-    Scan,
+    /// By what the database makes of a condition on it.
+    Column,
     /// The column is unique.
     Unique,
-    /// A side table has the same values under this key.
+    /// An index begins with the scope and the column.
+    Indexed,
+    /// A side table has the same values under this key, and is asked instead.
     Side(Family, &'static str),
 }
 
 impl Attribute {
     pub const fn new(name: &'static str, sql: &'static str) -> Self {
-        Self { name, sql, is_nullable: false, lookup: Lookup::Scan }
+        Self { name, sql, is_nullable: false, is_sorted: false, lookup: Lookup::Column }
     }
 
     pub const fn nullable(mut self) -> Self {
         self.is_nullable = true;
+        self
+    }
+
+    pub const fn sorted(mut self) -> Self {
+        self.is_sorted = true;
         self
     }
 
@@ -93,6 +104,8 @@ pub(crate) enum Values {
     Split,
     /// A column of text.
     Whole(&'static str),
+    /// `value` is JSON in a text, `number` what it is as a number, if it `is_number`.
+    Json,
 }
 
 /// A property of what records refer to, such as the name of a run's dataset.
@@ -114,12 +127,22 @@ impl Searched {
         known.unwrap_or_else(|| panic!("{} has no column for {name}", self.table))
     }
 
-    /// The keys under which side tables have attributes.
-    pub fn keys_of_attributes(&self) -> impl Iterator<Item = &'static str> {
-        self.attributes.iter().filter_map(|attribute| match attribute.lookup {
-            Lookup::Side(_, key) => Some(key),
-            Lookup::Scan | Lookup::Unique => None,
-        })
+    /// Names attributes where a filter and an order mean them by keys, and the side table where a filter means that.
+    pub fn resolve(&self, filter: &mut Filter, order: &mut Order) {
+        let of_filter = filter.clauses.iter_mut().map(|clause| &mut clause.field);
+        for field in of_filter.chain(order.keys.iter_mut().map(|key| &mut key.field)) {
+            let Field::Keyed(family, key) = field else { continue };
+            let column = self.columns.iter().find(|(of, known, _)| of == family && known == key);
+            if let Some((.., attribute)) = column {
+                *field = Field::Attribute(attribute, Kind::Text);
+            }
+        }
+        for clause in &mut filter.clauses {
+            let Field::Attribute(name, _) = &clause.field else { continue };
+            if let Lookup::Side(family, key) = self.attribute(name).lookup {
+                clause.field = Field::Keyed(family, key.to_owned());
+            }
+        }
     }
 
     /// A row's id, from its first column.

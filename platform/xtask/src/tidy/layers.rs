@@ -45,6 +45,7 @@ const LEVELS: [(&str, Level); 28] = [
     ("context", Context),
     ("artifacts", L2),
     ("tracking", L2),
+    ("traces", L2),
     ("registry", L2),
     ("pipeline", L2),
     ("training", L2),
@@ -83,7 +84,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
     ("axum", &["http", "api", "inference", "mlflow", "server"]),
-    ("reqwest", &["server", "telemetry"]),
+    ("reqwest", &["registry", "server", "telemetry"]),
 ];
 
 pub fn check(metadata: &Metadata, root: &Path) -> Vec<Finding> {
