@@ -69,7 +69,7 @@ pub async fn get_run(State(state): State<ApiState>, Path(run): Path<String>) -> 
 
 async fn full(state: &ApiState, row: RunRow) -> ApiResult<Run> {
     let store = &state.ctx.store;
-    let metrics = store.latest_metrics(&row.run_id).await?.into_iter().map(|m| (m.key, m.value)).collect();
+    let metrics = store.latest_metrics(&row.run_id).await?.into_iter().map(|(key, point)| (key, point.value)).collect();
     let artifacts = store.run_artifacts(&row.run_id).await?;
     let artifact =
         |a: tiegel_store::RunArtifactRow| Artifact { path: a.path, digest: a.digest.to_string(), bytes: a.bytes };

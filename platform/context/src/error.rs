@@ -58,7 +58,7 @@ impl OpError {
 impl From<StoreError> for OpError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(message) => Self::Conflict(message),
+            StoreError::Conflict(message) | StoreError::Exists(message) => Self::Conflict(message),
             StoreError::NotFound(what) => Self::NotFound(what),
             other => Self::Internal(other.to_string()),
         }

@@ -6,6 +6,8 @@
 mod error;
 mod plugin;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::sync::{Arc, Mutex};
 
@@ -56,6 +58,10 @@ impl Context {
 
     pub fn new_uuid(&self) -> Uuid {
         Builder::from_random_bytes(self.random()).into_uuid()
+    }
+
+    pub fn random_number(&self) -> u64 {
+        u64::from_le_bytes(self.random())
     }
 
     fn random<const N: usize>(&self) -> [u8; N] {

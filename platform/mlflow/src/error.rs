@@ -107,6 +107,7 @@ impl From<StoreError> for MlflowError {
         match error {
             StoreError::Invalid(message) | StoreError::Conflict(message) => Self::invalid(message),
             StoreError::NotFound(message) => Self::not_found(message),
+            StoreError::Exists(message) => Self::exists(message),
             other => Self::internal(other),
         }
     }

@@ -1,6 +1,7 @@
+use std::fmt;
+
 use serde_json::{Map, Value};
 
-use crate::wire::kind;
 use crate::{MlflowError, MlflowResult};
 
 /// The fields of a request. Reading one checks its type; fields that nobody reads are ignored.
@@ -10,24 +11,26 @@ use crate::{MlflowError, MlflowResult};
 pub(crate) struct Params {
     fields: Map<String, Value>,
     is_query: bool,
+    /// What a message calls a field is its name behind this, such as `metrics[0].`.
+    place: String,
 }
 
 impl Params {
     pub fn new(fields: Map<String, Value>) -> Self {
-        Self { fields, is_query: false }
+        Self { fields, ..Self::default() }
     }
 
     pub fn of_query(fields: Map<String, Value>) -> Self {
-        Self { fields, is_query: true }
+        Self { fields, is_query: true, place: String::new() }
     }
 
     /// The raw field, if it is there and not null.
     pub fn get(&self, name: &str) -> MlflowResult<Option<&Value>> {
         let camel = camel_case(name);
         match (self.fields.get(name), self.fields.get(&camel)) {
-            (Some(_), Some(_)) if camel != name => {
-                Err(MlflowError::invalid(format!("'{name}' and '{camel}' are one field: send it once")))
-            }
+            (Some(_), Some(_)) if camel != name => Err(MlflowError::invalid(format!(
+                "Request specifies both '{name}' and '{camel}'; provide only one of them."
+            ))),
             (value, other) => Ok(value.or(other).filter(|value| !value.is_null())),
         }
     }
@@ -36,34 +39,44 @@ impl Params {
         match self.get(name)? {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(invalid(name, other)),
+            Some(other) => Err(self.invalid(name, other)),
         }
     }
 
     /// Text that must be there and not be empty.
     pub fn required_text(&self, name: &str) -> MlflowResult<&str> {
-        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| missing(name))
+        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| self.missing(name))
     }
 
     pub fn int(&self, name: &str) -> MlflowResult<Option<i64>> {
-        self.get(name)?.map(|value| int_of(value).ok_or_else(|| invalid(name, value))).transpose()
+        self.get(name)?.map(|value| int_of(value).ok_or_else(|| self.invalid(name, value))).transpose()
     }
 
     pub fn required_int(&self, name: &str) -> MlflowResult<i64> {
-        self.int(name)?.ok_or_else(|| missing(name))
+        self.int(name)?.ok_or_else(|| self.missing(name))
     }
 
     pub fn double(&self, name: &str) -> MlflowResult<Option<f64>> {
-        self.get(name)?.map(|value| double_of(value).ok_or_else(|| invalid(name, value))).transpose()
+        self.get(name)?.map(|value| double_of(value).ok_or_else(|| self.invalid(name, value))).transpose()
+    }
+
+    pub fn required_double(&self, name: &str) -> MlflowResult<f64> {
+        self.double(name)?.ok_or_else(|| self.missing(name))
     }
 
     pub fn flag(&self, name: &str) -> MlflowResult<Option<bool>> {
         match self.get(name)? {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(Value::String(text)) if self.is_query && text == "true" => Ok(Some(true)),
-            Some(Value::String(text)) if self.is_query && text == "false" => Ok(Some(false)),
-            Some(other) => Err(invalid(name, other)),
+            Some(Value::String(text)) if self.is_query => match text.to_ascii_lowercase().as_str() {
+                "true" => Ok(Some(true)),
+                "false" => Ok(Some(false)),
+                _ => {
+                    let why = format!("Invalid boolean value: {text}, must be 'true' or 'false'.");
+                    Err(MlflowError::invalid(why))
+                }
+            },
+            Some(other) => Err(self.invalid(name, other)),
         }
     }
 
@@ -73,40 +86,75 @@ impl Params {
             None => Ok(Vec::new()),
             Some(Value::Array(values)) => Ok(values.iter().collect()),
             Some(value) if self.is_query => Ok(vec![value]),
-            Some(other) => Err(invalid(name, other)),
+            Some(other) => Err(self.invalid(name, other)),
         }
     }
 
+    /// A list that must be there; it may be empty.
+    pub fn required_list(&self, name: &str) -> MlflowResult<Vec<&Value>> {
+        self.get(name)?.ok_or_else(|| self.missing(name))?;
+        self.list(name)
+    }
+
     pub fn texts(&self, name: &str) -> MlflowResult<Vec<&str>> {
-        let text = |value| match value {
+        let texts = self.list(name)?.into_iter().map(|value| match value {
             Value::String(text) => Ok(text.as_str()),
-            other => Err(invalid(name, other)),
-        };
-        self.list(name)?.into_iter().map(text).collect()
+            other => Err(self.invalid(name, other)),
+        });
+        texts.collect()
     }
 
     /// A message inside this one.
     pub fn message(&self, name: &str) -> MlflowResult<Option<Params>> {
         match self.get(name)? {
             None => Ok(None),
-            Some(Value::Object(fields)) => Ok(Some(Self::new(fields.clone()))),
-            Some(other) => Err(invalid(name, other)),
+            Some(Value::Object(fields)) => Ok(Some(self.inner(fields, format_args!("{name}.")))),
+            Some(other) => Err(self.invalid(name, other)),
         }
     }
 
     /// A list of messages.
     pub fn messages(&self, name: &str) -> MlflowResult<Vec<Params>> {
-        let message = |value: &Value| match value {
-            Value::Object(fields) => Ok(Self::new(fields.clone())),
-            other => Err(invalid(name, other)),
+        let message = |(at, value): (usize, &Value)| match value {
+            Value::Object(fields) => Ok(self.inner(fields, format_args!("{name}[{at}]."))),
+            other => Err(self.invalid(name, other)),
         };
-        self.list(name)?.into_iter().map(message).collect()
+        self.list(name)?.into_iter().enumerate().map(message).collect()
+    }
+
+    /// A list of `{"key": …, "value": …}`; a value that is not there is empty.
+    pub fn pairs(&self, name: &str) -> MlflowResult<Vec<(String, String)>> {
+        let pair = |pair: &Params| {
+            Ok((pair.required_text("key")?.to_owned(), pair.text("value")?.unwrap_or_default().to_owned()))
+        };
+        self.messages(name)?.iter().map(pair).collect()
+    }
+
+    fn inner(&self, fields: &Map<String, Value>, place: fmt::Arguments<'_>) -> Self {
+        Self { fields: fields.clone(), is_query: false, place: format!("{}{place}", self.place) }
+    }
+
+    fn invalid(&self, name: &str, value: &Value) -> MlflowError {
+        invalid(&format!("{}{name}", self.place), value)
+    }
+
+    fn missing(&self, name: &str) -> MlflowError {
+        missing(&format!("{}{name}", self.place))
     }
 }
 
-/// A field of the wrong type or range.
+/// A field of the wrong type or range. The hint names the type as clients in Python know it.
 pub(crate) fn invalid(name: &str, value: &Value) -> MlflowError {
-    invalid_because(name, value, &format!("{} is not what the field takes", kind(value)))
+    let kind = match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    };
+    invalid_because(name, value, &format!(" Hint: Value was of type '{kind}'"))
 }
 
 pub(crate) fn invalid_because(name: &str, value: &Value, why: &str) -> MlflowError {
@@ -159,7 +207,6 @@ fn camel_case(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::wire::{of_body, of_query};
 
     #[test]

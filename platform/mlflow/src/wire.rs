@@ -1,9 +1,10 @@
 //! Requests as the protocol writes them: a JSON object in the body, or a query string, read leniently.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{Method, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::params::Params;
@@ -19,23 +20,20 @@ impl<S: Send + Sync> FromRequest<S> for Params {
         if request.method() == Method::GET {
             return of_query(request.uri().query().unwrap_or_default());
         }
-        let is_json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_none_or(|value| value.split(';').next().is_some_and(|kind| kind.trim() == CONTENT_TYPE));
+        check_content_type(request.headers().get(header::CONTENT_TYPE))?;
         let query = request.uri().query().map(of_query).transpose()?;
         let body = body(request, state).await?;
-        if body.is_empty() {
-            return Ok(query.unwrap_or_default());
-        }
-        if !is_json {
-            return Err(MlflowError::new(
-                crate::ErrorCode::BadRequest,
-                "Bad Request. Content-Type must be 'application/json'.",
-            ));
-        }
-        of_body(&body)
+        if body.is_empty() { Ok(query.unwrap_or_default()) } else { of_body(&body) }
+    }
+}
+
+/// Nothing but JSON is read, so that no page of another origin can send a form.
+pub(crate) fn check_content_type(given: Option<&HeaderValue>) -> MlflowResult<()> {
+    let kind = given.and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next()).map(str::trim);
+    match kind {
+        Some(CONTENT_TYPE) => Ok(()),
+        Some(_) => Err(MlflowError::invalid("Bad Request. Content-Type must be one of ['application/json'].")),
+        None => Err(MlflowError::invalid("Bad Request. Content-Type header is missing.")),
     }
 }
 
@@ -83,6 +81,19 @@ pub(crate) fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
+}
+
+/// A JSON answer of what knows its own form.
+pub(crate) fn answer(body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => json(body.into()),
+        Err(error) => MlflowError::internal(error).into_response(),
+    }
+}
+
+/// A JSON answer that is written already.
+pub(crate) fn json(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
 }
 
 /// A JSON answer.

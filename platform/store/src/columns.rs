@@ -96,23 +96,9 @@ pub(crate) fn message(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// `($1, $2), ($3, $4)`: the placeholders of `rows` rows of `columns` values.
-pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
-    let cells = |row: usize| {
-        let cells: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", cells.join(", "))
-    };
-    (0..rows).map(cells).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn placeholders_count_through_the_rows() {
-        assert_eq!(placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
-    }
 
     #[test]
     fn a_number_that_json_cannot_hold_is_refused() {

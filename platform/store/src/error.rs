@@ -8,6 +8,9 @@ pub enum StoreError {
     Conflict(String),
     #[error("{0}")]
     NotFound(String),
+    /// The name is taken; nothing was changed.
+    #[error("{0}")]
+    Exists(String),
     /// A value that the database could not give back as it was.
     #[error("{0}")]
     Invalid(String),

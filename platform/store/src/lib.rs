@@ -12,19 +12,20 @@ mod datasets;
 mod db;
 mod endpoints;
 mod error;
-mod experiments;
+pub mod evaluation;
 pub mod foreign;
 mod jobs;
-mod metrics;
 mod migrate;
 mod plugins;
 mod pool;
 mod projects;
 mod registry;
-mod runs;
+mod search;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod traces;
+mod tracking;
 mod versions;
 
 pub use artifacts::{ArtifactEntry, ArtifactPage, ArtifactRow, NewUpload, PartRow, RunArtifactRow, UploadRow};
@@ -33,18 +34,22 @@ pub use checkpoints::{CheckpointRow, NewCheckpoint};
 pub use datasets::{DatasetVersionRow, NewDatasetVersion};
 pub use endpoints::EndpointStatusRow;
 pub use error::StoreError;
-pub use experiments::ExperimentRow;
 pub use jobs::{Heartbeat, JobRow, NewJob};
-pub use metrics::MetricPoint;
 pub use plugins::{NewPlugin, PluginRow};
-pub use pool::{Store, sqlite_url};
+pub use pool::{Durability, Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
 pub use registry::{
-    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, Made, ModelRow, ModelVersionRow, NewModel,
-    NewModelVersion, NewVersion, NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags,
-    WebhookChange, WebhookPage, WebhookRow, WebhookSecret, is_prompt,
+    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, LoggedModelMetric, LoggedModelRow,
+    LoggedModelStatus, Made, ModelRow, ModelVersionRow, NewLoggedModel, NewModel, NewModelVersion, NewVersion,
+    NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags, WebhookChange, WebhookPage,
+    WebhookRow, WebhookSecret, is_prompt,
 };
-pub use runs::{NewRun, RunRow};
+pub use search::{FoundExperiment, Page, SearchExperiments, SearchRuns, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
+pub use tracking::{
+    ArtifactLocation, Batch, DatasetInput, DatasetSummary, ExperimentRow, HistoryPage, HistoryQuery, LatestMetric,
+    LoggedMetric, ModelLink, ModelMetric, NewExperiment, NewRun, ParamConflict, Point, RunData, RunRow, RunUpdate,
+    SampleQuery, Scope, TagLimit,
+};
 
 type Result<T> = std::result::Result<T, StoreError>;

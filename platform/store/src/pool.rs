@@ -12,7 +12,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::db::{Db, Postgres, Sqlite};
+use crate::db::{Db, Postgres, Shared, Sqlite};
+use crate::tracking::Keys;
 use crate::{Result, StoreError, migrate};
 
 /// Connections that read SQLite at once.
@@ -22,10 +23,29 @@ const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 /// How long a request waits for a connection.
 const ACQUIRE_MS_MAX: u64 = 15_000;
 
-// synchronous = FULL: an acknowledged commit survives a power cut.
-const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+// The store's own thread folds the log.
+const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; \
                              PRAGMA foreign_keys = ON;";
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON;";
+
+/// What an acknowledged write survives. Postgres decides for itself, by its `synchronous_commit`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, however it comes. A power cut may take the last moments, never leaves half a write.
+    #[default]
+    Process,
+    /// A power cut too: each commit waits for the disk.
+    Power,
+}
+
+impl Durability {
+    pub(crate) fn pragma(self) -> &'static str {
+        match self {
+            Durability::Process => "PRAGMA synchronous = NORMAL;",
+            Durability::Power => "PRAGMA synchronous = FULL;",
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -43,6 +63,7 @@ struct Pools {
     read: AnyPool,
     write: AnyPool,
     db: Db,
+    keys: Arc<Keys>,
     /// Held by who writes to SQLite: waiting in a line is fair, retrying a locked file is not.
     turn: Arc<Mutex<()>>,
 }
@@ -63,9 +84,24 @@ impl Store {
     /// Opens `sqlite:///folder/tiegel.db` (made where it is missing) or `postgres://…`, and brings its tables up to date.
     /// A database that a newer binary made is refused.
     pub async fn open(url: &str) -> Result<Store> {
+        Self::open_with(url, Durability::default()).await
+    }
+
+    /// As [`Store::open`]; what a write survives matters to SQLite alone.
+    pub async fn open_with(url: &str, durability: Durability) -> Result<Store> {
+        Self::open_at(url, durability, usize::MAX).await
+    }
+
+    /// A database as it was after its first migrations.
+    #[cfg(test)]
+    pub(crate) async fn open_with_migrations(url: &str, migrations_max: usize) -> Result<Store> {
+        Self::open_at(url, Durability::default(), migrations_max).await
+    }
+
+    async fn open_at(url: &str, durability: Durability, migrations_max: usize) -> Result<Store> {
         sqlx::any::install_default_drivers();
         let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => Pools::sqlite(url).await?,
+            Some("sqlite") => Pools::sqlite(url, durability).await?,
             Some("postgres" | "postgresql") => Pools::postgres(url).await?,
             _ => {
                 return Err(StoreError::Invalid(
@@ -76,7 +112,8 @@ impl Store {
         };
         let store = Store(Arc::new(pools));
         let mut tx = store.begin().await?;
-        migrate::up(&mut tx, store.backend(), migrate::known(store.backend())).await?;
+        let migrations = migrate::known(store.backend());
+        migrate::up(&mut tx, store.backend(), &migrations[..migrations.len().min(migrations_max)]).await?;
         tx.commit().await?;
         Ok(store)
     }
@@ -104,6 +141,10 @@ impl Store {
 
     pub(crate) fn backend(&self) -> Backend {
         self.0.backend
+    }
+
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        self.0.keys.clone()
     }
 
     pub(crate) fn read(&self) -> &AnyPool {
@@ -158,9 +199,13 @@ impl DerefMut for WriteTransaction {
 
 impl Pools {
     async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
-        match self.backend {
-            Backend::Sqlite => Some(self.turn.clone().lock_owned().await),
-            Backend::Postgres => None,
+        match &self.db {
+            Db::Sqlite(db) => {
+                let turn = self.turn.clone().lock_owned().await;
+                db.written();
+                Some(turn)
+            }
+            Db::Postgres(_) => None,
         }
     }
 
@@ -174,31 +219,37 @@ impl Pools {
         Ok(WriteTransaction { transaction, _turn: turn })
     }
 
-    async fn sqlite(url: &str) -> Result<Pools> {
+    async fn sqlite(url: &str, durability: Durability) -> Result<Pools> {
         let url = match (url.contains("mode="), url.contains('?')) {
             (true, _) => url.to_owned(),
             (false, true) => format!("{url}&mode=rwc"),
             (false, false) => format!("{url}?mode=rwc"),
         };
         let options: AnyConnectOptions = url.parse()?;
-        let pool = |pragmas: &'static str| {
+        let pool = |pragmas: &'static str, more: &'static str| {
             pool(true).after_connect(move |connection, _| {
-                Box::pin(async move { sqlx::raw_sql(pragmas).execute(connection).await.map(|_| ()) })
+                Box::pin(async move {
+                    sqlx::raw_sql(pragmas).execute(&mut *connection).await?;
+                    sqlx::raw_sql(more).execute(connection).await.map(|_| ())
+                })
             })
         };
         // The writer first: it makes the file and switches it to write-ahead logging.
-        let write = pool(SQLITE_WRITER).max_connections(1).connect_with(options.clone()).await?;
-        let read = pool(SQLITE_READER).max_connections(SQLITE_READERS_MAX).connect_with(options).await?;
+        let write = pool(SQLITE_WRITER, durability.pragma()).max_connections(1).connect_with(options.clone()).await?;
+        let read = pool(SQLITE_READER, "").max_connections(SQLITE_READERS_MAX).connect_with(options).await?;
         let turn = Arc::new(Mutex::new(()));
         let path = url.parse::<SqliteConnectOptions>()?.get_filename().to_owned();
-        let db = Db::Sqlite(Sqlite::open(&path, "NORMAL", turn.clone())?);
-        Ok(Pools { backend: Backend::Sqlite, read, write, db, turn })
+        let keys = Arc::new(Keys::default());
+        let shared = Shared { turn: turn.clone(), keys: keys.clone(), durability };
+        let db = Db::Sqlite(Sqlite::open(&path, shared)?);
+        Ok(Pools { backend: Backend::Sqlite, read, write, db, keys, turn })
     }
 
     async fn postgres(url: &str) -> Result<Pools> {
         let pool = pool(false).max_connections(POSTGRES_CONNECTIONS_MAX).connect(url).await?;
         let db = Db::Postgres(Postgres::open(url).await?);
-        Ok(Pools { backend: Backend::Postgres, read: pool.clone(), write: pool, db, turn: Arc::default() })
+        let (keys, turn) = Default::default();
+        Ok(Pools { backend: Backend::Postgres, read: pool.clone(), write: pool, db, keys, turn })
     }
 }
 

@@ -48,6 +48,13 @@ impl Store {
         Ok(())
     }
 
+    #[tracing::instrument(name = "db.projects.has", skip_all)]
+    pub async fn has_project(&self, name: &Name) -> Result<bool> {
+        let name = name.clone();
+        let sql = "SELECT 1 FROM projects WHERE name = $1";
+        Ok(self.query(move |tx| tx.row(sql, &[name.as_str().into()], |_| Ok(()))).await?.is_some())
+    }
+
     /// By name.
     #[tracing::instrument(name = "db.projects.list", skip_all)]
     pub async fn projects(&self) -> Result<Vec<ProjectRow>> {

@@ -2,10 +2,14 @@
 //!
 //! Invariant: every write can be repeated without a second effect, so that a resumed training logs each point once.
 
+mod names;
+
 use serde_json::Value;
 use tiegel_context::{Context, OpResult};
-use tiegel_store::{MetricPoint, NewRun};
+use tiegel_store::{Batch, LoggedMetric, NewRun, ParamConflict, Point, RunUpdate, Scope, StoreError};
 use tiegel_types::{Digest, JobId, Metrics, Name, RunId, RunStatus};
+
+pub use names::random_name;
 
 pub struct StartRun {
     pub project: Name,
@@ -26,29 +30,29 @@ pub async fn start_run(ctx: &Context, start: StartRun) -> OpResult<()> {
     let new = NewRun {
         run_id: run.clone(),
         experiment_id: experiment.id,
-        project,
-        name: name.clone(),
+        name,
+        user_id: String::new(),
         start_ms: now,
         job_id: Some(job),
         source,
+        tags: Vec::new(),
     };
-    ctx.store.create_run(new).await?;
-    ctx.store.log_params(&run, &params).await?;
-    ctx.store.set_tags(&run, &[("mlflow.runName".to_owned(), name)]).await?;
-    Ok(())
+    let scope = Scope::Project(project);
+    ctx.store.create_run(&scope, new).await?;
+    let refusal = refusal_of(&run);
+    Ok(ctx.store.log_params(&scope, run.as_str(), params, refusal).await?)
 }
 
 /// Logs measures of one step, with a prefix such as `validation_`.
 pub async fn log_metrics(ctx: &Context, run: &RunId, prefix: &str, step: i64, metrics: &Metrics) -> OpResult<()> {
     let timestamp_ms = ctx.now_ms();
-    let point = |(key, value): (&String, &f64)| MetricPoint {
+    let logged = |(key, value): (&String, &f64)| LoggedMetric {
         key: format!("{prefix}{key}"),
-        value: *value,
-        step,
-        timestamp_ms,
+        point: Point::new(timestamp_ms, step, *value),
+        model: None,
     };
-    let points: Vec<_> = metrics.iter().map(point).collect();
-    Ok(ctx.store.log_metrics(run, &points).await?)
+    let batch = Batch { metrics: metrics.iter().map(logged).collect(), ..Batch::default() };
+    Ok(ctx.store.log_batch(&Scope::All, run.as_str(), batch, refusal_of(run)).await?)
 }
 
 pub async fn log_artifact(ctx: &Context, run: &RunId, path: &str, digest: &Digest) -> OpResult<()> {
@@ -57,5 +61,24 @@ pub async fn log_artifact(ctx: &Context, run: &RunId, path: &str, digest: &Diges
 }
 
 pub async fn finish_run(ctx: &Context, run: &RunId, status: RunStatus) -> OpResult<()> {
-    Ok(ctx.store.finish_run(run, status, ctx.now_ms()).await?)
+    let update = RunUpdate { status: Some(status), end_ms: Some(ctx.now_ms()), name: None };
+    match ctx.store.update_run(&Scope::All, run.as_str(), update).await {
+        // Somebody deleted it: its end is of no interest, and no failure of what it tells of.
+        Err(StoreError::Conflict(why)) => tracing::info!(%run, why, "a run ended after it was deleted"),
+        other => _ = other?,
+    }
+    Ok(())
+}
+
+/// What to say of params that would change.
+fn refusal_of(run: &RunId) -> impl FnOnce(Vec<ParamConflict>) -> StoreError + Send + 'static {
+    let run = run.clone();
+    move |conflicts| {
+        let changed = |c: &ParamConflict| format!("'{}' from '{}' to '{}'", c.key, c.old_value, c.new_value);
+        let changed: Vec<_> = conflicts.iter().map(changed).collect();
+        StoreError::Conflict(format!(
+            "run {run} keeps the params it has, and would change {}; log them under other names or start another run",
+            changed.join(", ")
+        ))
+    }
 }

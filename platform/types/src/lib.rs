@@ -13,6 +13,7 @@ mod schema;
 mod state;
 mod table;
 pub mod transfer;
+pub mod uri;
 
 pub use dataset::{ColumnProfile, Ordering, Profile, SourceFormat, TableTest, TestReport, TopValue};
 pub use digest::{Digest, Hasher, ParseDigestError};

@@ -3,7 +3,7 @@ use tiegel_types::{Digest, RunId, limits};
 
 use super::{ArtifactRow, below, put};
 use crate::db::Tx;
-use crate::runs::no_run;
+use crate::tracking::no_run;
 use crate::{Result, Store};
 
 /// A file of a run, by its place in the run's tree.
@@ -22,7 +22,7 @@ impl Store {
     pub async fn put_run_artifact(&self, run: &RunId, path: &str, digest: &Digest, bytes: u64) -> Result<()> {
         let (run, path, digest) = (run.clone(), path.to_owned(), *digest);
         self.transact(move |tx| {
-            let (root, start_ms) = tree(tx, &run)?.ok_or_else(|| no_run(&run))?;
+            let (root, start_ms) = tree(tx, &run)?.ok_or_else(|| no_run(run.as_str()))?;
             // What a training makes is part of its run; when it was written is not kept apart.
             put(tx, &ArtifactRow { path: format!("{root}/{path}"), digest, bytes, modified_ms: start_ms })
         })

@@ -3,7 +3,7 @@ use tiegel_types::Digest;
 
 use super::*;
 use crate::testing::store_tests;
-use crate::{NewRun, NewUpload, PartRow};
+use crate::{NewRun, NewUpload, PartRow, Scope};
 
 fn file(path: &str, bytes: &[u8]) -> ArtifactRow {
     ArtifactRow { path: path.to_owned(), digest: Digest::of(bytes), bytes: bytes.len() as u64, modified_ms: 7 }
@@ -114,13 +114,14 @@ store_tests! {
         let new = NewRun {
             run_id: run_id.clone(),
             experiment_id,
-            project,
             name: String::new(),
+            user_id: String::new(),
             start_ms: 5,
             job_id: None,
             source: json!({}),
+            tags: Vec::new(),
         };
-        store.create_run(new).await.unwrap();
+        store.create_run(&Scope::All, new).await.unwrap();
         store.put_run_artifact(&run_id, "model/bundle.json", &Digest::of(b"b"), 1).await.unwrap();
         let path = format!("{experiment_id}/r1/artifacts/model/bundle.json");
         assert_eq!(store.artifact(&path).await.unwrap().unwrap().digest, Digest::of(b"b"));

@@ -1,4 +1,6 @@
-//! SQLite: one thread that writes, a few connections that read.
+//! SQLite: one thread that writes, a few connections that read, and a thread that folds the log into the file.
+
+mod checkpoint;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +12,10 @@ use rusqlite::{CachedStatement, Connection, OpenFlags};
 use tokio::sync::{Mutex as Turn, Semaphore, mpsc};
 
 use super::{Column, Insert, Reply, Row, Tx, Value, Work, lost, queued};
-use crate::{Result, StoreError};
+use crate::tracking::Keys;
+use crate::{Durability, Result, StoreError};
+
+pub(crate) use checkpoint::Checkpoints;
 
 /// Connections that read at once.
 const READERS_MAX: usize = 4;
@@ -21,13 +26,25 @@ const GROUP_LEN_MAX: usize = 256;
 /// Prepared statements that a connection keeps.
 const STATEMENTS_MAX: usize = 256;
 
-const WRITER: &str = "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON;";
-const READER: &str = "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON;";
+// The log is folded by a thread of its own, never by a commit. What an operation changed is kept in memory for taking it
+// back: a temporary file for it costs more than the operation.
+const WRITER: &str = "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; \
+                      PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
+const READER: &str = "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON; PRAGMA cache_size = -4096;";
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     writer: Mutex<Option<Writer>>,
     readers: Arc<Readers>,
+    checkpoints: Checkpoints,
+}
+
+/// What the threads share with the rest.
+pub(crate) struct Shared {
+    /// Held while somebody writes, so that all writers of this process take turns in order of arrival.
+    pub turn: Arc<Turn<()>>,
+    pub keys: Arc<Keys>,
+    pub durability: Durability,
 }
 
 #[derive(Debug)]
@@ -43,18 +60,32 @@ struct Readers {
 }
 
 impl Sqlite {
-    /// `turn` is held while somebody writes, so that all writers of this process take turns in order of arrival.
-    pub fn open(path: &Path, synchronous: &str, turn: Arc<Turn<()>>) -> Result<Self> {
+    pub fn open(path: &Path, shared: Shared) -> Result<Self> {
+        let Shared { turn, keys, durability } = shared;
         let connection = connect(path, WRITER)?;
-        connection.execute_batch(&format!("PRAGMA synchronous = {synchronous};"))?;
+        connection.execute_batch(durability.pragma())?;
         let readers = (0..READERS_MAX).map(|_| connect(path, READER)).collect::<Result<_>>()?;
+        let checkpoints = Checkpoints::start(connect(path, WRITER)?, turn.clone())?;
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
+        let wake = checkpoints.wake();
+        let writing = move || {
+            write_all(&connection, waiting, &turn, |committed| match committed {
+                true => wake.wake(),
+                // What was read in the meantime may never have been.
+                false => keys.clear(),
+            })
+        };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write_all(&connection, waiting, &turn))
+            .spawn(writing)
             .map_err(|error| StoreError::Engine(format!("cannot start the writer: {error}")))?;
         let readers = Readers { free: Mutex::new(readers), permits: Semaphore::new(READERS_MAX) };
-        Ok(Self { writer: Mutex::new(Some(Writer { queue, thread })), readers: Arc::new(readers) })
+        Ok(Self { writer: Mutex::new(Some(Writer { queue, thread })), readers: Arc::new(readers), checkpoints })
+    }
+
+    /// To be called where somebody else wrote.
+    pub fn written(&self) {
+        self.checkpoints.wake().wake();
     }
 
     pub async fn close(&self) {
@@ -64,6 +95,7 @@ impl Sqlite {
             // The thread ends once its queue is empty; a panic of it was reported to the caller then.
             _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        self.checkpoints.stop().await;
         self.readers.permits.close();
         self.readers.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -115,12 +147,13 @@ fn read<T>(connection: &Connection, operation: impl FnOnce(&mut Tx<'_>) -> Resul
     result.unwrap_or_else(|_| Err(lost()))
 }
 
-fn write_all(connection: &Connection, mut waiting: mpsc::Receiver<Work>, turn: &Turn<()>) {
+fn write_all(connection: &Connection, mut waiting: mpsc::Receiver<Work>, turn: &Turn<()>, after: impl Fn(bool)) {
     while let Some(first) = waiting.blocking_recv() {
         let turn = turn.blocking_lock();
         let mut replies = Vec::new();
         let committed = write_group(connection, first, &mut waiting, &mut replies);
         drop(turn);
+        after(committed.is_ok());
         let failed = committed.err().map(|error| {
             tracing::error!(%error, operations = replies.len(), "cannot commit");
             // Fails where there is no transaction left, which is what it is for.
@@ -140,18 +173,27 @@ fn write_group(
     replies: &mut Vec<Reply>,
 ) -> Result<()> {
     step(connection, "BEGIN IMMEDIATE")?;
-    let mut next = Some(first);
-    while let Some(work) = next {
+    let second = waiting.try_recv().ok();
+    if second.is_none() {
+        // Alone: the transaction is the savepoint.
+        let done = catch_unwind(AssertUnwindSafe(|| first(&mut Tx::Sqlite(connection))));
+        let end = if matches!(done, Ok((true, _))) { "COMMIT" } else { "ROLLBACK" };
+        replies.extend(done.ok().map(|(_, reply)| reply));
+        return step(connection, end);
+    }
+    let mut works = [Some(first), second].into_iter().flatten();
+    while let Some(work) = works.next().or_else(|| waiting.try_recv().ok()) {
         step(connection, "SAVEPOINT operation")?;
-        let mut tx = Tx::Sqlite(connection);
         // A panic drops the answer's channel, which tells the caller.
-        let done = catch_unwind(AssertUnwindSafe(|| work(&mut tx)));
+        let done = catch_unwind(AssertUnwindSafe(|| work(&mut Tx::Sqlite(connection))));
         if !matches!(done, Ok((true, _))) {
             step(connection, "ROLLBACK TO operation")?;
         }
         step(connection, "RELEASE operation")?;
         replies.extend(done.ok().map(|(_, reply)| reply));
-        next = if replies.len() < GROUP_LEN_MAX { waiting.try_recv().ok() } else { None };
+        if replies.len() >= GROUP_LEN_MAX {
+            break;
+        }
     }
     step(connection, "COMMIT")
 }

@@ -65,7 +65,7 @@ store_tests! {
 
     async fn placeholders_count_by_number(store) {
         let sql = "SELECT CAST($2 AS TEXT), CAST($1 AS BIGINT)";
-        let row = store.query(move |tx| tx.row(sql, &[7_i64.into(), "x".into()], |row| Ok((row.text(0)?, row.int(1)?)))).await;
+        let row = store.query(move |tx| tx.row(sql, &[Value::from(7_i64), "x".into()], |row| Ok((row.text(0)?, row.int(1)?)))).await;
         assert_eq!(row.unwrap(), Some(("x".to_owned(), 7)));
     }
 }

@@ -13,7 +13,7 @@ store_tests! {
         let mut tx = store.begin().await.unwrap();
         up(&mut tx, store.backend(), known(store.backend())).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(store.projects().await.unwrap().len(), 1);
+        assert_eq!(store.projects().await.unwrap().len(), 2);
     }
 
     async fn a_newer_database_is_refused(store) {

@@ -21,7 +21,8 @@ store_tests! {
         let project = name("flights");
         store.ensure_project(&project, 1).await.unwrap();
         store.ensure_project(&project, 9).await.unwrap();
-        assert_eq!(store.projects().await.unwrap()[0].created_ms, 1);
+        let flights = store.projects().await.unwrap().into_iter().find(|row| row.name == project).unwrap();
+        assert_eq!(flights.created_ms, 1);
 
         let changes = [upsert(Kind::Pipeline, "features", "a"), upsert(Kind::Dataset, "weather", "b")];
         assert_eq!(store.apply_resources(&project, &changes, Some(0), "ana", 2).await.unwrap(), 1);

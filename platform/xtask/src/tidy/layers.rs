@@ -43,7 +43,9 @@ const LEVELS: [(&str, Level); 28] = [
     ("blobs", L1),
     ("jobs", L1),
     ("context", Context),
+    ("artifacts", L2),
     ("tracking", L2),
+    ("traces", L2),
     ("registry", L2),
     ("pipeline", L2),
     ("training", L2),
@@ -82,8 +84,8 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("candle-*", &["model"]),
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
-    ("axum", &["http", "api", "inference", "server"]),
-    ("reqwest", &["server", "telemetry", "migrate"]),
+    ("axum", &["http", "api", "inference", "mlflow", "server"]),
+    ("reqwest", &["registry", "server", "telemetry", "migrate"]),
 ];
 
 pub fn check(metadata: &Metadata, root: &Path) -> Vec<Finding> {
