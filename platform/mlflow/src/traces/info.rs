@@ -115,7 +115,7 @@ pub(crate) fn read_info(state: &Mlflow, fields: &Params) -> MlflowResult<NewTrac
         experiment_id: experiment_id(experiment.text("experiment_id")?.unwrap_or_default())?,
         timestamp_ms,
         end_ms: duration.map(|duration| timestamp_ms.saturating_add(duration)),
-        state: state(fields)?.to_owned(),
+        state: state_of(fields)?.to_owned(),
         client_request_id: text("client_request_id")?,
         request_preview: text("request_preview")?,
         response_preview: text("response_preview")?,
@@ -135,7 +135,7 @@ pub(crate) fn timed(fields: &Params, name: &str, read: fn(&str) -> Option<i64>) 
     value.as_str().and_then(read).map(Some).ok_or_else(|| invalid(name, value))
 }
 
-fn state(fields: &Params) -> MlflowResult<&'static str> {
+fn state_of(fields: &Params) -> MlflowResult<&'static str> {
     let Some(value) = fields.get("state")? else { return Ok(STATES[0]) };
     let known = match value {
         Value::Number(number) => number.as_u64().and_then(|at| STATES.get(usize::try_from(at).ok()?)),
