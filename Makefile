@@ -18,13 +18,14 @@ TIEGEL_release := $(RELEASE)
 
 PLUGINS := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 PYTHON := .venv/bin/python
+MLFLOW_CASES = CARGO_TARGET_DIR=$(TARGET_DIR) .venv-mlflow/bin/python -m pytest -q tests/clients/mlflow
 SDK_PYTHON := sdk/python/.venv/bin
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 PLUGIN_SOURCES := $(shell find plugins sdk/rust sdk/wit -name target -prune -o -name dist -prune -o -type f -print)
 
 .PHONY: help demo demo-stop test soak build web plugins fmt bench python \
-	test-tidy test-format test-lint test-web test-plugins test-rust test-clients test-python test-generated
+	test-tidy test-format test-lint test-web test-plugins test-rust test-clients test-mlflow test-python test-generated
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -71,7 +72,7 @@ fmt: ## format everything
 bench: build plugins ## measure start, predictions, steps and the plugin host
 	cargo xtask bench all --bin $(RELEASE)
 
-test: test-tidy test-format test-web test-plugins test-lint test-rust test-generated test-clients test-python ## all checks and tests, with short loads
+test: test-tidy test-format test-web test-plugins test-lint test-rust test-generated test-clients test-mlflow test-python ## all checks and tests, with short loads
 
 test-tidy:
 	cargo xtask tidy
@@ -106,7 +107,12 @@ test-generated: web
 	cargo xtask gen --check --bin $(DEBUG)
 
 test-clients: python plugins
-	CARGO_TARGET_DIR=$(TARGET_DIR) $(PYTHON) -m pytest -q tests/clients
+	CARGO_TARGET_DIR=$(TARGET_DIR) $(PYTHON) -m pytest -q tests/clients --ignore tests/clients/mlflow
+
+# The same cases against MLflow's own server and ours.
+test-mlflow: plugins
+	@.ci/setup mlflow
+	$(MLFLOW_CASES)
 
 test-python:
 	@.ci/setup sdk
@@ -116,4 +122,6 @@ test-python:
 soak: web plugins ## the long loads: kills, floods and replays in full
 	@.ci/setup postgres
 	$(BUILD_dev)
-	TEST_KILLS=200 TEST_CLIENTS=64 TEST_SECONDS=300 TEST_KILL_SECONDS=20 cargo test --package tiegel-tests --test e2e
+	TEST_KILLS=200 cargo test --package tiegel-tests --test e2e
+	@.ci/setup mlflow
+	TEST_ARTIFACT_MIB=500 TEST_FUZZ_ROUNDS=20 $(MLFLOW_CASES)

@@ -10,6 +10,8 @@ use tiegel_types::Digest;
 
 use crate::{BlobError, Result};
 
+/// Parts of uploads, a folder for each upload.
+const PARTS: &str = "parts";
 /// Beside the blobs, so that a finished file can be renamed into place.
 const SCRATCH: &str = ".scratch";
 /// Read-only: a blob never changes.
@@ -49,14 +51,43 @@ impl Folder {
         self.root.join(digest.blob_path())
     }
 
-    /// Whether the blob is there, and then for good: another writer may not have synced its name yet.
-    pub fn has(&self, digest: &Digest) -> Result<bool> {
+    /// Whether the blob is there with this length, and then for good: another writer may not have synced its name yet.
+    /// It is young again from here on, so that who clears away old blobs that nothing names leaves it.
+    pub fn has(&self, digest: &Digest, bytes: u64) -> Result<bool> {
         let path = self.path(digest);
-        if !path.exists() {
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(BlobError::io(&path)(error)),
+        };
+        if file.metadata().map_err(BlobError::io(&path))?.len() != bytes {
             return Ok(false);
         }
+        #[expect(clippy::disallowed_methods, reason = "the time of the file system, as if the blob were written now")]
+        let now = std::time::SystemTime::now();
+        if let Err(error) = file.set_modified(now) {
+            // A folder that another user owns.
+            tracing::debug!(%digest, %error, "cannot renew a blob's time");
+        }
         sync_parent(&path).map_err(BlobError::io(&path))?;
-        Ok(true)
+        // It may have gone between the two looks.
+        Ok(path.exists())
+    }
+
+    /// Where the parts of an upload are.
+    pub fn parts(&self, upload: &str) -> PathBuf {
+        self.root.join(PARTS).join(upload)
+    }
+
+    /// Makes a finished file in the scratch folder a part of an upload. It is not synced: a part that a power cut takes is
+    /// missed when the parts are joined, and most parts are gone before the disk would have them.
+    pub fn place_part(&self, file: NamedTempFile, upload: &str, number: u32) -> Result<()> {
+        let parts = self.parts(upload);
+        let place = || {
+            std::fs::create_dir_all(&parts)?;
+            file.persist(parts.join(number.to_string())).map_err(|error| error.error).map(drop)
+        };
+        place().map_err(BlobError::io(&parts))
     }
 
     /// Makes a finished file in the scratch folder the blob.

@@ -1,5 +1,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
 
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -7,9 +10,10 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 use tiegel_types::Digest;
+use url::Url;
 
 use crate::folder::Folder;
-use crate::location::{Location, Options, check_options};
+use crate::location::{Location, Options, Remote, check_options};
 use crate::{BlobError, Result};
 
 /// The blob store. Cheap to clone.
@@ -21,6 +25,7 @@ struct Inner {
     objects: Arc<dyn ObjectStore>,
     /// Where the store is a folder of this machine; then writes go around `objects`, which does not sync to disk.
     folder: Option<Folder>,
+    remote: Option<Remote>,
     scratch: PathBuf,
     options: Options,
     _own_scratch: Option<TempDir>,
@@ -37,20 +42,21 @@ impl Blobs {
                 let folder = Folder::open(&path)?;
                 let objects = Arc::new(LocalFileSystem::new_with_prefix(folder.root())?);
                 let scratch = folder.scratch();
-                Ok(Self(Arc::new(Inner { objects, folder: Some(folder), scratch, options, _own_scratch: None })))
+                let folder = Some(folder);
+                Ok(Self(Arc::new(Inner { objects, folder, remote: None, scratch, options, _own_scratch: None })))
             }
             Location::Remote(url) => {
-                let known = options.iter().map(|(key, value)| (key, value.clone()));
-                let (objects, prefix) = object_store::parse_url_opts(&url, known)?;
-                let objects: Arc<dyn ObjectStore> = if prefix.as_ref().is_empty() {
-                    objects.into()
+                let remote = Remote::connect(&url, &options)?;
+                let objects: Arc<dyn ObjectStore> = if remote.prefix.as_ref().is_empty() {
+                    remote.objects.clone()
                 } else {
-                    Arc::new(PrefixStore::new(objects, prefix))
+                    Arc::new(PrefixStore::new(remote.objects.clone(), remote.prefix.clone()))
                 };
+                let remote = Some(remote);
                 let own = tempfile::Builder::new().prefix("tiegel-").tempdir();
                 let own = own.map_err(BlobError::io(std::path::Path::new("a folder for scratch files")))?;
                 let scratch = own.path().to_owned();
-                Ok(Self(Arc::new(Inner { objects, folder: None, scratch, options, _own_scratch: Some(own) })))
+                Ok(Self(Arc::new(Inner { objects, folder: None, remote, scratch, options, _own_scratch: Some(own) })))
             }
         }
     }
@@ -58,6 +64,17 @@ impl Blobs {
     /// The objects, whose root is the blobs' root: a blob is at its [`Digest::blob_path`].
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.0.objects)
+    }
+
+    pub fn can_sign(&self) -> bool {
+        self.0.remote.as_ref().is_some_and(|remote| remote.signer.is_some())
+    }
+
+    /// A URL that lets anybody read a blob for a while; none where the store has no such URLs.
+    pub async fn signed_url(&self, digest: &Digest, valid: Duration) -> Result<Option<Url>> {
+        let Some(Remote { signer: Some(signer), prefix, .. }) = &self.0.remote else { return Ok(None) };
+        let path: Path = prefix.parts().chain(Self::object_path(digest).parts()).collect();
+        Ok(Some(signer.signed_url(Method::GET, &path, valid).await?))
     }
 
     /// A new folder for an operation's files, removed when dropped; beside the blobs where they are in a folder, so

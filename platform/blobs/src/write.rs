@@ -3,14 +3,15 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use object_store::{ObjectStoreExt as _, WriteMultipart};
 use tempfile::NamedTempFile;
 use tiegel_types::{Digest, Hasher};
 
+use crate::intake::{Intake, Sink, joined};
 use crate::{BlobError, Blobs, Result};
 
-/// What is hashed and written in one go, off the async executor.
+/// What is read in one go.
 const CHUNK_BYTES: usize = 1 << 20;
 /// Uploads in parts from this size on.
 const MULTIPART_BYTES_MIN: u64 = 16 << 20;
@@ -21,12 +22,17 @@ impl Blobs {
     /// Stores bytes that are in memory.
     #[tracing::instrument(name = "blobs.put_bytes", level = "debug", skip_all, fields(bytes = bytes.len()))]
     pub async fn put_bytes(&self, bytes: Bytes) -> Result<Digest> {
+        self.put_checked(bytes, None).await
+    }
+
+    async fn put_checked(&self, bytes: Bytes, expected: Option<Digest>) -> Result<Digest> {
         let blobs = self.clone();
         let body = bytes.clone();
         let (digest, stored) = blocking(move || {
             let digest = Digest::of(&body);
+            check(expected, digest)?;
             let Some(folder) = blobs.folder() else { return Ok((digest, false)) };
-            if !folder.has(&digest)? {
+            if !folder.has(&digest, body.len() as u64)? {
                 let mut file = blobs.temp_file()?;
                 file.write_all(&body).map_err(BlobError::io(blobs.scratch()))?;
                 folder.place(file, &digest)?;
@@ -51,7 +57,7 @@ impl Blobs {
             let (digest, bytes) = digest_file(&file)?;
             check(expected, digest)?;
             let Some(folder) = blobs.folder() else { return Ok((digest, bytes)) };
-            if !folder.has(&digest)? && !folder.link(&file, &digest)? {
+            if !folder.has(&digest, bytes)? && !folder.link(&file, &digest)? {
                 let mut copy = blobs.temp_file()?;
                 let mut source = std::fs::File::open(&file).map_err(BlobError::io(&file))?;
                 std::io::copy(&mut source, &mut copy).map_err(BlobError::io(blobs.scratch()))?;
@@ -74,26 +80,34 @@ impl Blobs {
         S: Stream<Item = std::result::Result<Bytes, E>> + Send,
         E: Display,
     {
-        let mut body = std::pin::pin!(body);
-        let mut sink = Sink { file: self.temp_file()?, hasher: Hasher::default(), bytes: 0 };
-        let mut pending = Vec::new();
-        let mut total = 0;
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| BlobError::Body(error.to_string()))?;
-            total += chunk.len() as u64;
-            if total > bytes_max {
-                return Err(BlobError::TooLarge { bytes_max });
-            }
-            pending.push(chunk);
-            if pending.iter().map(Bytes::len).sum::<usize>() >= CHUNK_BYTES {
-                sink = sink.write(std::mem::take(&mut pending)).await?;
-            }
+        let body = std::pin::pin!(body);
+        let mut intake = Intake::new(body, bytes_max);
+        let first = intake.batch().await?;
+        if intake.has_ended {
+            return Ok((self.put_checked(joined(first), expected).await?, intake.bytes));
         }
-        let Sink { file, hasher, bytes } = sink.write(pending).await?;
-        let digest = hasher.finish();
+        let (file, digest) = self.receive(first, &mut intake).await?;
         check(expected, digest)?;
-        self.keep(file, &digest, bytes).await?;
-        Ok((digest, bytes))
+        self.keep(file, &digest, intake.bytes).await?;
+        Ok((digest, intake.bytes))
+    }
+
+    /// The whole body in a temporary file.
+    pub(crate) async fn receive<S, E>(
+        &self,
+        first: Vec<Bytes>,
+        intake: &mut Intake<'_, S>,
+    ) -> Result<(NamedTempFile, Digest)>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Send,
+        E: Display,
+    {
+        let mut busy = Sink::new(self.temp_file()?).start(first);
+        while !intake.has_ended {
+            let batch = intake.batch().await?;
+            busy = busy.done().await?.start(batch);
+        }
+        Ok(busy.done().await?.finish())
     }
 
     async fn keep(&self, file: NamedTempFile, digest: &Digest, bytes: u64) -> Result<()> {
@@ -102,7 +116,7 @@ impl Blobs {
         }
         let (blobs, digest) = (self.clone(), *digest);
         blocking(move || match blobs.folder() {
-            Some(folder) if !folder.has(&digest)? => folder.place(file, &digest),
+            Some(folder) if !folder.has(&digest, bytes)? => folder.place(file, &digest),
             _ => Ok(()),
         })
         .await
@@ -113,20 +127,23 @@ impl Blobs {
         if self.exists(digest).await? {
             return Ok(());
         }
-        let object = Self::object_path(digest);
+        self.send(path, &Self::object_path(digest), bytes).await
+    }
+
+    pub(crate) async fn send(&self, path: &Path, object: &object_store::path::Path, bytes: u64) -> Result<()> {
         if bytes < MULTIPART_BYTES_MIN {
             let body = tokio::fs::read(path).await.map_err(BlobError::io(path))?;
-            self.objects().put(&object, body.into()).await?;
+            self.objects().put(object, body.into()).await?;
             return Ok(());
         }
-        let upload = self.objects().put_multipart(&object).await?;
+        let upload = self.objects().put_multipart(object).await?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
         match send_parts(path, &mut writer).await {
             Ok(()) => drop(writer.finish().await?),
             Err(error) => {
                 // The first error is the one to report; an abort that fails leaves parts for the bucket's own expiry.
                 if let Err(abort) = writer.abort().await {
-                    tracing::warn!(%digest, error = %abort, "could not abort an upload");
+                    tracing::warn!(%object, error = %abort, "could not abort an upload");
                 }
                 return Err(error);
             }
@@ -134,7 +151,7 @@ impl Blobs {
         Ok(())
     }
 
-    fn temp_file(&self) -> Result<NamedTempFile> {
+    pub(crate) fn temp_file(&self) -> Result<NamedTempFile> {
         NamedTempFile::with_prefix_in("put-", self.scratch()).map_err(BlobError::io(self.scratch()))
     }
 }
@@ -154,28 +171,7 @@ async fn send_parts(path: &Path, writer: &mut WriteMultipart) -> Result<()> {
     }
 }
 
-/// A body under way to a temporary file.
-struct Sink {
-    file: NamedTempFile,
-    hasher: Hasher,
-    bytes: u64,
-}
-
-impl Sink {
-    async fn write(mut self, chunks: Vec<Bytes>) -> Result<Self> {
-        blocking(move || {
-            for chunk in chunks {
-                self.hasher.update(&chunk);
-                self.bytes += chunk.len() as u64;
-                self.file.write_all(&chunk).map_err(BlobError::io(self.file.path()))?;
-            }
-            Ok(self)
-        })
-        .await
-    }
-}
-
-fn check(expected: Option<Digest>, actual: Digest) -> Result<()> {
+pub(crate) fn check(expected: Option<Digest>, actual: Digest) -> Result<()> {
     match expected {
         Some(expected) if expected != actual => Err(BlobError::Mismatch { expected, actual }),
         _ => Ok(()),
@@ -199,9 +195,11 @@ pub(crate) fn digest_file(path: &Path) -> Result<(Digest, u64)> {
 
 /// Runs disk and hash work off the async executor.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| BlobError::Io { what: "blob work on a background thread".to_owned(), source: error.into() })?
+    tokio::task::spawn_blocking(work).await.map_err(lost)?
+}
+
+pub(crate) fn lost(error: tokio::task::JoinError) -> BlobError {
+    BlobError::Io { what: "blob work on a background thread".to_owned(), source: error.into() }
 }
 
 #[cfg(test)]

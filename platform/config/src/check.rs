@@ -40,6 +40,16 @@ impl Config {
         if self.database_url.as_ref().is_some_and(bad_database) {
             return wrong("database_url must begin with postgres:// or sqlite://".to_owned());
         }
+        if self.default_artifact_root.trim().is_empty() {
+            return wrong("default_artifact_root is empty; write mlflow-artifacts:/ or leave it out".to_owned());
+        }
+        if let Some(place) = &self.artifacts_destination
+            && (place.trim().is_empty() || place.starts_with("mlflow-artifacts:"))
+        {
+            return wrong(format!(
+                "artifacts_destination is '{place}'; write a folder, or a URL such as s3://bucket/prefix"
+            ));
+        }
         let relative = |root: &&std::path::PathBuf| !Path::is_absolute(root);
         if let Some(root) = self.source_roots.iter().find(relative) {
             return wrong(format!("source_roots has '{}'; write the whole path, from / on", root.display()));

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -18,8 +18,13 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     pub listen: Option<SocketAddr>,
+    /// Each replaces its half of the address.
+    pub host: Option<IpAddr>,
+    pub port: Option<u16>,
     pub data_dir: Option<PathBuf>,
     pub database_url: Option<String>,
+    pub default_artifact_root: Option<String>,
+    pub artifacts_destination: Option<String>,
 }
 
 impl Config {
@@ -46,10 +51,7 @@ impl Config {
             set_variable(&mut tree, name, text)?;
         }
         let mut config: Config = tree.try_into().map_err(|e| ConfigError::Rule(describe(&e)))?;
-        let Overrides { listen, data_dir, database_url } = overrides;
-        config.listen = listen.unwrap_or(config.listen);
-        config.data_dir = data_dir.unwrap_or(config.data_dir);
-        config.database_url = database_url.map(Secret::new).or(config.database_url);
+        overrides.apply(&mut config);
         config.check()?;
         Ok(config)
     }
@@ -61,6 +63,21 @@ impl Config {
 
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(Config).to_value()
+    }
+}
+
+impl Overrides {
+    fn apply(self, config: &mut Config) {
+        let listen = self.listen.unwrap_or(config.listen);
+        config.listen = SocketAddr::new(self.host.unwrap_or(listen.ip()), self.port.unwrap_or(listen.port()));
+        if let Some(folder) = self.data_dir {
+            config.data_dir = folder;
+        }
+        if let Some(root) = self.default_artifact_root {
+            config.default_artifact_root = root;
+        }
+        config.database_url = self.database_url.map(Secret::new).or(config.database_url.take());
+        config.artifacts_destination = self.artifacts_destination.or(config.artifacts_destination.take());
     }
 }
 

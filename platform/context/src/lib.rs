@@ -6,6 +6,8 @@
 mod error;
 mod plugin;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::sync::{Arc, Mutex};
 

@@ -4,24 +4,50 @@
 //! request that is repeated has no second effect; what a route cannot do it refuses by name. Each route of the protocol
 //! is served under `/api` and `/ajax-api`, and an optional prefix stands in front of both.
 
+mod artifact_proxy;
+mod artifacts;
+mod assessments;
 mod batch;
+mod caller;
+mod download;
 mod error;
+mod evaluation_datasets;
 mod experiments;
 mod inputs;
 mod location;
+mod logged_models;
 mod logging;
 mod metrics;
+mod model_versions;
+mod multipart;
 mod operations;
+mod otlp;
 mod params;
+mod presigned;
+mod proto_json;
+mod registered_models;
+mod registry;
 mod render;
 mod runs;
+mod scorers;
+#[cfg(test)]
+mod testing;
+mod traces;
+mod traces_v2;
+#[cfg(test)]
+mod tracking_tests;
 mod validate;
+mod webhooks;
 mod wire;
 mod workspace;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use tiegel_artifacts::Artifacts;
 use tiegel_context::Ctx;
+use tiegel_registry::WebhookSender;
 
 pub use error::{ErrorCode, MlflowError, MlflowResult};
 
@@ -34,6 +60,22 @@ pub struct Mlflow {
     pub ctx: Ctx,
     /// Where experiments without a location of their own keep artifacts: `mlflow-artifacts:/`, unless configured.
     pub default_artifact_root: String,
+    pub artifacts: Artifacts,
+    pub registry: Registry,
+}
+
+/// What the registry needs beside the store.
+#[derive(Clone)]
+pub struct Registry {
+    pub sender: WebhookSender,
+    /// Called after each change: endpoints may have to follow an alias, and webhooks to be told.
+    pub on_change: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Registry {
+    pub(crate) fn changed(&self) {
+        (self.on_change)();
+    }
 }
 
 /// All routes of the dialect.
@@ -41,8 +83,10 @@ pub fn router(state: Mlflow) -> Router {
     let protocol = protocol();
     Router::new()
         .nest("/api", protocol.clone())
-        .nest("/ajax-api", protocol)
+        .nest("/ajax-api", protocol.merge(artifacts::for_ui()))
         .merge(operations::routes())
+        .merge(otlp::routes())
+        .merge(artifacts::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
@@ -51,10 +95,23 @@ pub fn router(state: Mlflow) -> Router {
 fn protocol() -> Router<Mlflow> {
     Router::new()
         .merge(operations::protocol())
+        .merge(registered_models::routes())
+        .merge(model_versions::routes())
+        .merge(logged_models::routes())
+        .merge(webhooks::routes())
+        .merge(assessments::protocol())
+        .merge(evaluation_datasets::protocol())
+        .merge(scorers::protocol())
+        .merge(traces::protocol())
+        .merge(traces_v2::protocol())
         .merge(batch::routes())
         .merge(experiments::routes())
         .merge(inputs::routes())
         .merge(logging::routes())
         .merge(metrics::routes())
         .merge(runs::routes())
+        .merge(artifacts::protocol())
+        .merge(artifact_proxy::protocol())
+        .merge(multipart::protocol())
+        .merge(presigned::protocol())
 }

@@ -1,5 +1,6 @@
 //! What clients ask of the server itself.
 
+use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -17,6 +18,13 @@ pub(crate) fn protocol() -> Router<Mlflow> {
     Router::new().route("/3.0/mlflow/server-info", get(server_info))
 }
 
-async fn server_info() -> Json<Value> {
-    Json(json!({ "store_type": "SqlStore", "workspaces_enabled": false }))
+async fn server_info(State(state): State<Mlflow>) -> Json<Value> {
+    Json(json!({
+        "store_type": "SqlStore",
+        "workspaces_enabled": false,
+        "multipart_uploads_enabled": true,
+        "multipart_downloads_enabled": state.artifacts.can_sign(),
+        "presigned_upload_run_id_supported": true,
+        "presigned_upload_model_id_supported": true,
+    }))
 }

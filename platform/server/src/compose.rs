@@ -6,22 +6,29 @@ use anyhow::Context as _;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tiegel_blobs::Blobs;
-use tiegel_config::Config;
+use tiegel_config::{Config, Synchronous};
 use tiegel_context::{Context, Ctx};
 use tiegel_engine::{PluginHost, PluginLimits};
 use tiegel_jobs::{SystemClock, Wake};
 use tiegel_model::{CandleEngine, ModelConfig};
 use tiegel_query::{QueryConfig, QueryEngine};
-use tiegel_store::Store;
+use tiegel_store::{Durability, Store};
 use tiegel_telemetry::Metrics;
 use tiegel_types::limits;
 use tiegel_wasm::{HostConfig, WasmHost};
 use uuid::Uuid;
 
+use crate::places;
+
 /// Joins store, blobs and engines.
 pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
     let data_dir = std::path::absolute(&config.data_dir)?;
-    let store = Store::open(&database_url(config, &data_dir)).await.context("cannot open the metadata database")?;
+    let durability = match config.database_synchronous {
+        Synchronous::Normal => Durability::Process,
+        Synchronous::Full => Durability::Power,
+    };
+    let store = Store::open_with(&database_url(config, &data_dir), durability).await;
+    let store = store.context("cannot open the metadata database")?;
     let blobs = open_blobs(config, &data_dir)?;
     let plugins = plugin_host(config, &data_dir)?;
     let query = QueryConfig {
@@ -67,11 +74,12 @@ fn database_url(config: &Config, data_dir: &Path) -> String {
 }
 
 fn open_blobs(config: &Config, data_dir: &Path) -> anyhow::Result<Blobs> {
-    let place = config.blobs_url.clone().unwrap_or_else(|| data_dir.join("blobs").display().to_string());
-    let options = config.blob_options.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())).collect();
-    let blobs = Blobs::open(&place, options).with_context(|| format!("cannot open the blob store {place}"))?;
+    let place = places::blobs(config, data_dir)?;
+    let blobs = Blobs::open(&place, places::options(config));
+    let blobs = blobs.with_context(|| format!("cannot open the blob store {place}"))?;
+    places::remember_blobs(data_dir, &place)?;
     // What an interrupted write left. Elsewhere another node may be writing; here the lock says that nobody is.
-    if config.blobs_url.is_none() {
+    if places::is_own(data_dir, &place) {
         blobs.clear_scratch().context("cannot clear the scratch folder")?;
     }
     Ok(blobs)

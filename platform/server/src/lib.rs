@@ -3,6 +3,7 @@
 pub mod cli;
 mod compose;
 mod lock;
+mod places;
 mod serve;
 
 pub use serve::Server;

@@ -3,6 +3,7 @@
 //! A path is text that the caller has checked: segments that are not empty, parted by `/`.
 
 mod listing;
+mod roots;
 mod runs;
 mod uploads;
 

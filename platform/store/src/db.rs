@@ -4,6 +4,7 @@
 //! fails alone, behind a savepoint. Readers run beside it. On Postgres each operation has a connection of its own.
 //! One SQL text with `$1` serves both.
 
+mod lists;
 mod postgres;
 mod row;
 mod sqlite;
@@ -11,6 +12,7 @@ mod value;
 
 use tokio::sync::oneshot;
 
+pub(crate) use lists::in_lists;
 pub(crate) use postgres::Postgres;
 pub(crate) use row::Row;
 pub(crate) use sqlite::{Shared, Sqlite};

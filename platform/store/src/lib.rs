@@ -12,6 +12,8 @@ mod datasets;
 mod db;
 mod endpoints;
 mod error;
+pub mod evaluation;
+pub mod foreign;
 mod jobs;
 mod migrate;
 mod plugins;
@@ -22,6 +24,7 @@ mod search;
 mod steps;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod traces;
 mod tracking;
 mod versions;
 
@@ -36,9 +39,10 @@ pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Durability, Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
 pub use registry::{
-    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, Made, ModelRow, ModelVersionRow, NewModel,
-    NewModelVersion, NewVersion, NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags,
-    WebhookChange, WebhookPage, WebhookRow, WebhookSecret, is_prompt,
+    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, LoggedModelMetric, LoggedModelRow,
+    LoggedModelStatus, Made, ModelRow, ModelVersionRow, NewLoggedModel, NewModel, NewModelVersion, NewVersion,
+    NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags, WebhookChange, WebhookPage,
+    WebhookRow, WebhookSecret, is_prompt,
 };
 pub use search::{FoundExperiment, Page, SearchExperiments, SearchRuns, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};

@@ -9,6 +9,7 @@ mod candidates;
 mod clause;
 mod compare;
 mod entity;
+mod evaluation;
 mod experiments;
 mod keys;
 mod query;
@@ -18,6 +19,7 @@ mod scan;
 mod sql;
 mod statement;
 mod stretch;
+mod traces;
 
 use tiegel_search::{Filter, Fingerprint, Order, PageToken};
 
@@ -30,7 +32,9 @@ pub use experiments::{FoundExperiment, SearchExperiments};
 pub use runs::SearchRuns;
 
 pub(crate) use entity::Searched;
+pub(crate) use evaluation::EVALUATION_DATASETS;
 pub(crate) use sql::Bound;
+pub(crate) use traces::TRACES;
 
 /// When to do what; an answer is the same with any.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 """Each case runs against MLflow's own server and against ours, with the same assertions.
 
-TRACKING_SERVERS chooses: `both` (the default), `mlflow` or `tiegel`. TEST_MLFLOW_URL and TEST_TIEGEL_URL name servers that
-are running already, for quick turns.
+TRACKING_SERVERS chooses: `both` (the default), `mlflow` or `tiegel`. TEST_MLFLOW_URL and TEST_TIEGEL_URL name servers
+that are running already, for quick turns.
 """
 
 import os
@@ -65,7 +65,7 @@ def client(tracking):
 
 
 @pytest.fixture()
-def fluent(tracking, monkeypatch):
+def fluent(tracking):
     """The module `mlflow`, pointed at the server and at a fresh experiment."""
     import mlflow
     from wire import unique
@@ -76,4 +76,3 @@ def fluent(tracking, monkeypatch):
     yield mlflow
     while mlflow.active_run():
         mlflow.end_run()
-    monkeypatch.undo()

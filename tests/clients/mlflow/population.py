@@ -9,7 +9,7 @@ RUNS = [
     ("c", 300, None, "RUNNING", {"acc": 0.3}, {"lr": "0.10"}, {"team": "blue", "x y": "1"}, [("d2", "h2", "test")]),
     ("d", 400, 450, "FAILED", {"loss": 5.0}, {"opt": "adam"}, {"team": "blue%"}, [("d1", "h3", "eval")]),
     ("e", 500, 550, "KILLED", {"acc": "Infinity", "a b/c": 1.0}, {"lr": "0_1"}, {}, []),
-    ("f", 600, 650, "FINISHED", {"acc": -1.0, "loss": 5.0}, {"long.name": "it''s"}, {"note": "says \"hi\""}, []),
+    ("f", 600, 650, "FINISHED", {"acc": -1.0, "loss": 5.0}, {"long.name": "it's"}, {"note": 'says "hi"'}, []),
 ]
 
 
@@ -25,7 +25,7 @@ class Population:
     def _create(self, name, start, end, status, metrics, params, tags, datasets) -> str:
         run = self.api.run(self.experiment, run_name=name, start_time=start, user_id="ada" if name < "d" else "bob")
         points = [(key, value, 1, 0) for key, value in metrics.items()]
-        self.api.batch(run, points, [(k, v.replace("''", "'")) for k, v in params.items()], tags.items()).ok()
+        self.api.batch(run, points, params.items(), tags.items()).ok()
         if datasets:
             inputs = [
                 {

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from wire import unique
+from wire import DATABASE, unique
 
 UNKNOWN = "d-" + "0" * 32
 
@@ -44,7 +44,8 @@ def test_a_name_is_required(api):
 
 def test_an_unknown_dataset_is_not_found(api):
     api.get(f"3.0/datasets/{UNKNOWN}").not_found(UNKNOWN)
-    upsert(api, UNKNOWN, {"inputs": {"q": 1}}).not_found()
+    answer = upsert(api, UNKNOWN, {"inputs": {"q": 1}})
+    answer.refused(404, "RESOURCE_DOES_NOT_EXIST", original=(400, "BAD_REQUEST"), because=DATABASE)
 
 
 def test_records_are_joined_by_their_inputs(api, dataset):

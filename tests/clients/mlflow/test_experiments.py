@@ -1,7 +1,7 @@
 """Experiments: creation, names, life cycle, tags."""
 
 import pytest
-from wire import pairs, unique
+from wire import DATABASE, pairs, unique
 
 
 def get(api, experiment_id):
@@ -147,8 +147,7 @@ def test_rename_needs_a_free_name(api):
     api.experiment(taken)
     body = {"experiment_id": api.experiment(), "new_name": taken}
     answer = api.post("experiments/update", body)
-    because = "its message is the database's own, with the SQL text"
-    answer.refused(400, "RESOURCE_ALREADY_EXISTS", original=(400, "BAD_REQUEST"), because=because)
+    answer.refused(400, "RESOURCE_ALREADY_EXISTS", original=(400, "BAD_REQUEST"), because=DATABASE)
 
 
 def test_rename_needs_a_name(api, experiment):

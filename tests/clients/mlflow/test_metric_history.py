@@ -1,5 +1,7 @@
 """Histories: order, pages, many runs at once, sampled intervals."""
 
+import itertools
+
 import pytest
 from wire import UNREADABLE
 
@@ -111,13 +113,13 @@ def test_a_sampled_interval_is_spread_and_has_the_first_and_the_last_point(api, 
     assert found == sorted(set(found))
     assert found[0] == 0 and found[-1] == 1_199
     assert 50 <= len(found) <= 52
-    widest = max(later - earlier for earlier, later in zip(found, found[1:]))
+    widest = max(later - earlier for earlier, later in itertools.pairwise(found))
     assert widest <= 3 * 1_200 // 50
 
 
 def test_the_samples_of_several_runs_share_their_steps(api, experiment):
     runs = sorted(api.run(experiment) for _ in range(2))
-    for run, count in zip(runs, (100, 60)):
+    for run, count in zip(runs, (100, 60), strict=True):
         api.batch(run, metrics=[("loss", 1.0, 1_000 + step, step) for step in range(count)]).ok()
     metrics = interval(api, runs, max_results=10).ok()["metrics"]
     by_run = {run: [point["step"] for point in metrics if point["run_id"] == run] for run in runs}

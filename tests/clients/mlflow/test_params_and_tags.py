@@ -44,7 +44,9 @@ def test_two_values_in_one_batch_are_refused(api, run):
     assert params(api, run) == {}
 
 
-@pytest.mark.parametrize("value", ["", " ", "日本語 🚀", "line\nbreak\ttab", '{"json": [1, null]}', "None", "\\", "'\""])
+@pytest.mark.parametrize(
+    "value", ["", " ", "日本語 🚀", "line\nbreak\ttab", '{"json": [1, null]}', "None", "\\", "'\""]
+)
 def test_values_of_params_and_tags(api, run, value):
     api.param(run, "p", value).ok()
     api.tag(run, "t", value).ok()

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from wire import UNREADABLE, pairs
+from wire import DATABASE, UNREADABLE, pairs
 
 UNKNOWN = "0123456789abcdef0123456789abcdef"
 
@@ -100,7 +100,7 @@ def test_a_run_in_an_unknown_experiment_is_refused(api):
 
 def test_a_run_without_an_experiment_id(api):
     answer = api.post("runs/create", {"start_time": 1})
-    answer.invalid(original=(400, "BAD_REQUEST"), because="its message is the database's own, with the SQL text")
+    answer.invalid(original=(400, "BAD_REQUEST"), because=DATABASE)
 
 
 def test_numbers_may_come_as_strings(api, experiment):

@@ -2,7 +2,7 @@
 
 import pytest
 from population import Population
-from wire import UNREADABLE
+from wire import DATABASE, UNREADABLE
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +147,7 @@ def test_a_bad_filter_is_refused(runs, filter):
 
 
 def test_a_list_without_in_is_refused(runs):
-    because = "its message is the database's own, with the SQL text"
-    runs.search("run_id = ('a')").invalid(original=(400, "BAD_REQUEST"), because=because)
+    runs.search("run_id = ('a')").invalid(original=(400, "BAD_REQUEST"), because=DATABASE)
 
 
 def test_the_refusal_names_the_clause(runs):

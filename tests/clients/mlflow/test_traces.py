@@ -2,6 +2,7 @@
 
 import pytest
 from traces import found, info_of, location, search, start, started
+from wire import DATABASE
 
 UNKNOWN = "tr-" + "0" * 32
 
@@ -61,7 +62,7 @@ def test_an_unknown_trace_is_not_found(api):
         "RESOURCE_DOES_NOT_EXIST",
         UNKNOWN,
         original=(400, "BAD_REQUEST"),
-        because="its message is the database's own, with the SQL text",
+        because=DATABASE,
     )
     api.delete(f"3.0/traces/{UNKNOWN}/tags", {"key": "a"}).not_found(UNKNOWN)
     api.get("/ajax-api/3.0/mlflow/get-trace-artifact", request_id=UNKNOWN).not_found(UNKNOWN)

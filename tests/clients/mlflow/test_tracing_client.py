@@ -35,7 +35,11 @@ def export(*spans):
 
 
 def two_spans(trace_id):
-    attributes = [text("mlflow.spanType", "CHAIN"), text("mlflow.spanInputs", '{"q": 1}'), text("mlflow.spanOutputs", '"yes"')]
+    attributes = [
+        text("mlflow.spanType", "CHAIN"),
+        text("mlflow.spanInputs", '{"q": 1}'),
+        text("mlflow.spanOutputs", '"yes"'),
+    ]
     child = span(trace_id, "b" * 16, "child", "a" * 16, [text("k", "v"), {"key": "n", "value": {"intValue": "5"}}])
     return export(span(trace_id, "a" * 16, "root", attributes=attributes), child)
 

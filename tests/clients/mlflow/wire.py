@@ -9,6 +9,8 @@ import requests
 SECONDS_MAX = 60
 # A field that MLflow cannot read, and all after it, silently take their defaults; some end in an unhandled exception.
 UNREADABLE = "a value that cannot be read must not be replaced by a default"
+# A constraint of its database was broken.
+DATABASE = "the message is the database's own, with the SQL text"
 _serial = itertools.count()
 
 
@@ -44,8 +46,8 @@ class Answer:
     def refused(self, status: int, code: str, says: str = "", *, original: tuple = (), because: str = "") -> dict:
         """The body of an error, whose message holds `says`.
 
-        Where `original` is given, MLflow answers with that status (and code, if two are given) instead; `because` says why
-        that is not worth copying.
+        Where `original` is given, MLflow answers with that status (and code, if two are given) instead; `because` says
+        why that is not worth copying.
         """
         if original and self.wire.is_original:
             assert because, "a difference needs its reason"
@@ -66,8 +68,8 @@ class Answer:
 
 
 class Wire:
-    """Requests to one server. A path without a leading slash is below `/api/2.0/mlflow/`, or, where it begins with `3.0/`,
-    below `/api/3.0/mlflow/`."""
+    """Requests to one server. A path without a leading slash is below `/api/2.0/mlflow/`, or, where it begins with
+    `3.0/`, below `/api/3.0/mlflow/`."""
 
     def __init__(self, name: str, url: str):
         self.name = name
@@ -141,7 +143,7 @@ class Wire:
         """Metrics are (key, value, timestamp, step); params and tags are (key, value)."""
         body = {
             "run_id": run_id,
-            "metrics": [dict(zip(("key", "value", "timestamp", "step"), metric)) for metric in metrics],
+            "metrics": [dict(zip(("key", "value", "timestamp", "step"), metric, strict=True)) for metric in metrics],
             "params": [{"key": key, "value": value} for key, value in params],
             "tags": [{"key": key, "value": value} for key, value in tags],
         }

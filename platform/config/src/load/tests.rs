@@ -21,6 +21,27 @@ fn the_environment_goes_before_the_file_and_flags_before_both() {
 }
 
 #[test]
+fn host_and_port_replace_their_halves_of_the_address() {
+    let load = |host: Option<&str>, port| {
+        let host = host.map(|host| host.parse().unwrap());
+        let overrides = Overrides { host, port, ..Overrides::default() };
+        Config::load(None, &[("TIEGEL_LISTEN".to_owned(), "127.0.0.2:2".to_owned())], overrides).unwrap().listen
+    };
+    assert_eq!(load(None, Some(5_000)).to_string(), "127.0.0.2:5000");
+    assert_eq!(load(Some("127.0.0.1"), None).to_string(), "127.0.0.1:2");
+    assert_eq!(load(Some("::1"), Some(5_000)).to_string(), "[::1]:5000");
+}
+
+#[test]
+fn a_place_for_artifacts_is_a_place() {
+    let wrong = load(Some("artifacts_destination = \"mlflow-artifacts:/\"\n"), &[]).unwrap_err();
+    assert!(wrong.contains("artifacts_destination is 'mlflow-artifacts:/'"), "{wrong}");
+    assert!(load(None, &[("TIEGEL_DEFAULT_ARTIFACT_ROOT", " ")]).is_err());
+    let config = load(None, &[("TIEGEL_DEFAULT_ARTIFACT_ROOT", "./mlruns")]).unwrap();
+    assert_eq!((config.default_artifact_root.as_str(), config.artifacts_destination), ("./mlruns", None));
+}
+
+#[test]
 fn a_variable_is_a_text_or_a_list_as_its_key_asks() {
     let config = load(None, &[("TIEGEL_ALLOWED_HOSTS", "a.example, b.example")]).unwrap();
     assert_eq!(config.allowed_hosts, ["a.example", "b.example"]);

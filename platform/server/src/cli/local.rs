@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,14 +20,37 @@ pub struct Serve {
     #[command(flatten)]
     config: ConfigFile,
     /// Address and port to listen on.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["host", "port"])]
     listen: Option<SocketAddr>,
+    /// Address to listen on, as for `mlflow server`.
+    #[arg(long, value_parser = host)]
+    host: Option<IpAddr>,
+    /// Port to listen on, as for `mlflow server`.
+    #[arg(long)]
+    port: Option<u16>,
     /// Where the server keeps its data.
     #[arg(long)]
     data_dir: Option<PathBuf>,
     /// `postgres://…`, instead of SQLite in the data folder.
     #[arg(long)]
     database_url: Option<String>,
+    /// Where new experiments keep artifacts: mlflow-artifacts:/ (through this server), or a folder or URL that clients
+    /// write to themselves.
+    #[arg(long)]
+    default_artifact_root: Option<String>,
+    /// A folder or URL for artifacts that come through this server; files that are there already are read too.
+    #[arg(long)]
+    artifacts_destination: Option<String>,
+}
+
+/// A name would be one address today and another tomorrow.
+fn host(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        address => {
+            address.parse().map_err(|_| "write an IP address, such as 127.0.0.1 or 0.0.0.0, or localhost".to_owned())
+        }
+    }
 }
 
 #[derive(Args)]
@@ -67,8 +90,11 @@ pub fn config(action: ConfigAction) -> anyhow::Result<ExitCode> {
 }
 
 pub fn serve(args: Serve) -> anyhow::Result<ExitCode> {
-    let Serve { config, listen, data_dir, database_url } = args;
-    let config = load(&config, Overrides { listen, data_dir, database_url })?;
+    let Serve { config, listen, host, port, data_dir, database_url, default_artifact_root, artifacts_destination } =
+        args;
+    let overrides =
+        Overrides { listen, host, port, data_dir, database_url, default_artifact_root, artifacts_destination };
+    let config = load(&config, overrides)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = config.threads {
         runtime.worker_threads(threads.max(1));
@@ -112,4 +138,46 @@ async fn run(config: &Config) -> anyhow::Result<bool> {
     }
     tracing::info!("stopping");
     Ok(server.shutdown().await)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    fn parse(args: &[&str]) -> Result<Serve, clap::Error> {
+        Line::try_parse_from([&["serve"], args].concat()).map(|line| line.serve)
+    }
+
+    #[test]
+    fn the_flags_of_mlflows_server_are_taken() {
+        let args = [
+            "--host",
+            "localhost",
+            "--port",
+            "5000",
+            "--default-artifact-root",
+            "./runs",
+            "--artifacts-destination",
+            "s3://b",
+        ];
+        let serve = parse(&args).unwrap();
+        assert_eq!((serve.host, serve.port), (Some(Ipv4Addr::LOCALHOST.into()), Some(5_000)));
+        assert_eq!(serve.default_artifact_root.as_deref(), Some("./runs"));
+        assert_eq!(serve.artifacts_destination.as_deref(), Some("s3://b"));
+        assert_eq!(parse(&["--host", "0.0.0.0"]).unwrap().host, Some(Ipv4Addr::UNSPECIFIED.into()));
+    }
+
+    #[test]
+    fn an_address_is_given_one_way() {
+        assert!(parse(&["--listen", "127.0.0.1:1", "--port", "2"]).is_err());
+        assert!(parse(&["--host", "ml.example"]).is_err());
+    }
 }

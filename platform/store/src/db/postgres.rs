@@ -130,7 +130,9 @@ fn bound(sql: &str, values: &[Value<'_>]) -> Result<PgQuery> {
 fn bind_column(query: PgQuery, column: &Column<'_>, rows: usize) -> Result<PgQuery> {
     Ok(match column {
         Column::Int(values) => query.bind(values.clone()),
+        Column::IntOpt(values) => query.bind(values.clone()),
         Column::Real(values) => query.bind(values.clone()),
+        Column::RealOpt(values) => query.bind(values.clone()),
         Column::Text(values) => query.bind(values.iter().map(|value| text(value)).collect::<Result<Vec<_>>>()?),
         Column::TextOpt(values) => {
             query.bind(values.iter().map(|value| value.map(text).transpose()).collect::<Result<Vec<_>>>()?)
@@ -145,8 +147,8 @@ fn bind_column(query: PgQuery, column: &Column<'_>, rows: usize) -> Result<PgQue
 
 fn type_of(column: &Column<'_>) -> &'static str {
     match column {
-        Column::Int(_) | Column::Same(Value::Int(_), _) => "BIGINT",
-        Column::Real(_) | Column::Same(Value::Real(_), _) => "DOUBLE PRECISION",
+        Column::Int(_) | Column::IntOpt(_) | Column::Same(Value::Int(_), _) => "BIGINT",
+        Column::Real(_) | Column::RealOpt(_) | Column::Same(Value::Real(_), _) => "DOUBLE PRECISION",
         Column::Text(_) | Column::TextOpt(_) | Column::Same(Value::Text(_), _) => "TEXT",
         Column::Bytes(_) | Column::Same(Value::Bytes(_), _) => "BYTEA",
     }

@@ -48,8 +48,11 @@ impl From<bool> for Value<'_> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Column<'a> {
     Int(Vec<i64>),
+    IntOpt(Vec<Option<i64>>),
     /// No NaN.
     Real(Vec<f64>),
+    /// No NaN.
+    RealOpt(Vec<Option<f64>>),
     Text(Vec<&'a str>),
     TextOpt(Vec<Option<&'a str>>),
     Bytes(Vec<&'a [u8]>),
@@ -61,7 +64,9 @@ impl<'a> Column<'a> {
     pub fn len(&self) -> usize {
         match self {
             Column::Int(values) => values.len(),
+            Column::IntOpt(values) => values.len(),
             Column::Real(values) => values.len(),
+            Column::RealOpt(values) => values.len(),
             Column::Text(values) => values.len(),
             Column::TextOpt(values) => values.len(),
             Column::Bytes(values) => values.len(),
@@ -72,7 +77,9 @@ impl<'a> Column<'a> {
     pub fn value(&self, row: usize) -> Value<'a> {
         match self {
             Column::Int(values) => values[row].into(),
+            Column::IntOpt(values) => values[row].into(),
             Column::Real(values) => values[row].into(),
+            Column::RealOpt(values) => values[row].into(),
             Column::Text(values) => values[row].into(),
             Column::TextOpt(values) => values[row].into(),
             Column::Bytes(values) => values[row].into(),

@@ -9,11 +9,11 @@ async fn failure(store: &Store, migrations: &[Migration]) -> String {
 
 store_tests! {
     async fn opening_again_changes_nothing(store) {
-        let before = store.projects().await.unwrap();
+        store.ensure_project(&"flights".parse().unwrap(), 1).await.unwrap();
         let mut tx = store.begin().await.unwrap();
         up(&mut tx, store.backend(), known(store.backend())).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(store.projects().await.unwrap(), before);
+        assert_eq!(store.projects().await.unwrap().len(), 2);
     }
 
     async fn a_newer_database_is_refused(store) {

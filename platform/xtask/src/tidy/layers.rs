@@ -29,7 +29,7 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 27] = [
+const LEVELS: [(&str, Level); 28] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
@@ -43,7 +43,9 @@ const LEVELS: [(&str, Level); 27] = [
     ("blobs", L1),
     ("jobs", L1),
     ("context", Context),
+    ("artifacts", L2),
     ("tracking", L2),
+    ("traces", L2),
     ("registry", L2),
     ("pipeline", L2),
     ("training", L2),
@@ -82,7 +84,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
     ("axum", &["http", "api", "inference", "mlflow", "server"]),
-    ("reqwest", &["server", "telemetry"]),
+    ("reqwest", &["registry", "server", "telemetry"]),
 ];
 
 pub fn check(metadata: &Metadata, root: &Path) -> Vec<Finding> {

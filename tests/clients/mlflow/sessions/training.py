@@ -36,8 +36,8 @@ target = 3.0 * features["x"] - 2.0 * features["y"] + 1.0
 
 
 def log_model(model, place, **fields):
-    """The argument that names a model was renamed in the third version. Requirements are given because finding them out takes
-    the client ten seconds a model."""
+    """The argument that names a model was renamed in the third version. Requirements are given because finding them out
+    takes the client ten seconds a model."""
     key = "name" if IS_THIRD else "artifact_path"
     return mlflow.sklearn.log_model(model, **{key: place}, pip_requirements=["scikit-learn"], **fields)
 
@@ -135,7 +135,9 @@ def registry():
     model = LinearRegression().fit(features, target)
     with mlflow.start_run() as run:
         signature = infer_signature(features, model.predict(features))
-        logged = log_model(model, "model", signature=signature, input_example=features.head(2), registered_model_name=name)
+        logged = log_model(
+            model, "model", signature=signature, input_example=features.head(2), registered_model_name=name
+        )
         assert mlflow.models.get_model_info(logged.model_uri).signature == signature
     second = mlflow.register_model(f"runs:/{run.info.run_id}/model", name, tags={"by": "hand"})
     assert int(second.version) == 2 and second.run_id == run.info.run_id
@@ -151,7 +153,9 @@ def registry():
     assert [int(version.version) for version in found] == [2] and found.token
     rest = client.search_model_versions(f"name = '{name}'", max_results=1, page_token=found.token)
     assert [int(version.version) for version in rest] == [1]
-    assert [model.name for model in client.search_registered_models("tags.team = 'weather' AND name = '%s'" % name)] == [name]
+    assert [model.name for model in client.search_registered_models(f"tags.team = 'weather' AND name = '{name}'")] == [
+        name
+    ]
     client.delete_model_version(name, "1")
     assert [int(version.version) for version in client.search_model_versions(f"name = '{name}'")] == [2]
 
@@ -192,7 +196,7 @@ def search_and_pages():
         if not token:
             break
     assert found == [0, 2, 4, 6]
-    assert len(mlflow.search_runs(search_all_experiments=True, filter_string=f"run_name = 'page-3'")) >= 1
+    assert len(mlflow.search_runs(search_all_experiments=True, filter_string="run_name = 'page-3'")) >= 1
 
 
 def large_artifacts():
