@@ -117,15 +117,22 @@ async fn all_pages(
 
 /// What comes into play with many records only, with few of them.
 fn tuning() -> impl Strategy<Value = Tuning> {
-    let pick = |from: Vec<usize>| prop::sample::select(from);
-    (pick(vec![0, 5, 1_000]), pick(vec![1, 4, 10_000]), pick(vec![0, 1, 3, 500])).prop_map(
-        |(candidates_max, window_rows, ties_max)| Tuning {
-            candidates_max,
-            window_rows,
-            window_rows_of_wanted: window_rows.min(2),
-            ties_max,
-        },
-    )
+    let pick = |from: &[usize]| prop::sample::select(from.to_vec());
+    let all = (
+        pick(&[0, 5, 1_000]),
+        pick(&[0, 10, 10_000]),
+        pick(&[1, 4, 10_000]),
+        pick(&[1, 4, 10_000]),
+        pick(&[0, 1, 3, 500]),
+    );
+    all.prop_map(|(few, many, glance, window, ties)| Tuning {
+        few,
+        many,
+        glance,
+        window,
+        window_of_wanted: window.min(2),
+        ties,
+    })
 }
 
 /// Runs a future where a test's closure cannot wait for it.
