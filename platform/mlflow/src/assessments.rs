@@ -41,7 +41,12 @@ impl FromRequestParts<Mlflow> for Ids {
     }
 }
 
-async fn create(State(state): State<Mlflow>, workspace: Workspace, Path(trace_id): Path<String>, params: Params) -> MlflowResult<Answer> {
+async fn create(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    Path(trace_id): Path<String>,
+    params: Params,
+) -> MlflowResult<Answer> {
     let fields = params.message("assessment")?.ok_or_else(|| missing("assessment"))?;
     let row = read_assessment(&state, &trace_id, &fields)?;
     state.ctx.store.create_assessment(&workspace.scope(), row.clone()).await?;
@@ -53,7 +58,8 @@ async fn read(State(state): State<Mlflow>, workspace: Workspace, Ids(ids): Ids) 
 }
 
 async fn update(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Ids(ids): Ids,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -124,9 +130,8 @@ pub(crate) fn read_assessment(state: &Mlflow, trace_id: &str, fields: &Params) -
     let text = |name| -> MlflowResult<Option<String>> {
         Ok(fields.text(name)?.filter(|text| !text.is_empty()).map(str::to_owned))
     };
-    let time = |name| -> MlflowResult<i64> {
-        Ok(timed(fields, name, timestamp_ms)?.filter(|ms| *ms != 0).unwrap_or(now_ms))
-    };
+    let time =
+        |name| -> MlflowResult<i64> { Ok(timed(fields, name, timestamp_ms)?.filter(|ms| *ms != 0).unwrap_or(now_ms)) };
     let (source_type, source_id) = source(fields)?;
     let metadata = read_map(fields, "metadata")?;
     let mut row = AssessmentRow {

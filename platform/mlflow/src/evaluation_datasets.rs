@@ -1,6 +1,8 @@
 //! Datasets of inputs and expectations to evaluate with.
 
 mod records;
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -122,12 +124,20 @@ fn dataset_json(row: &EvaluationDatasetRow) -> Value {
     Value::Object(fields)
 }
 
-async fn read(State(state): State<Mlflow>, workspace: Workspace, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
+async fn read(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    Path(dataset_id): Path<String>,
+) -> MlflowResult<Answer> {
     let row = state.ctx.store.evaluation_dataset(&workspace.scope(), &dataset_id).await?;
     Ok(Answer(json!({ "dataset": dataset_json(&row) })))
 }
 
-async fn remove(State(state): State<Mlflow>, workspace: Workspace, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
+async fn remove(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    Path(dataset_id): Path<String>,
+) -> MlflowResult<Answer> {
     state.ctx.store.delete_evaluation_dataset(&workspace.scope(), &dataset_id).await?;
     Ok(Answer(json!({})))
 }
@@ -159,7 +169,8 @@ async fn search(State(state): State<Mlflow>, workspace: Workspace, params: Param
 }
 
 async fn set_tags(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -177,13 +188,18 @@ async fn delete_tag(
     Ok(Answer(json!({})))
 }
 
-async fn experiments(State(state): State<Mlflow>, workspace: Workspace, Path(dataset_id): Path<String>) -> MlflowResult<Answer> {
+async fn experiments(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    Path(dataset_id): Path<String>,
+) -> MlflowResult<Answer> {
     let ids = state.ctx.store.evaluation_dataset_experiments(&workspace.scope(), &dataset_id).await?;
     Ok(Answer(listed("experiment_ids", ids.into_iter().map(Value::String).collect())))
 }
 
 async fn add_experiments(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -193,11 +209,13 @@ async fn add_experiments(
 }
 
 async fn remove_experiments(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
     let (ids, now_ms) = (texts(&params, "experiment_ids")?, state.ctx.now_ms());
-    let row = state.ctx.store.remove_evaluation_dataset_experiments(&workspace.scope(), &dataset_id, ids, now_ms).await?;
+    let row =
+        state.ctx.store.remove_evaluation_dataset_experiments(&workspace.scope(), &dataset_id, ids, now_ms).await?;
     Ok(Answer(json!({ "dataset": dataset_json(&row) })))
 }

@@ -79,7 +79,11 @@ mod tests {
 
     #[test]
     fn times_and_durations_read_back() {
-        for (ms, text) in [(1_795_447_113_176, "2026-11-23T15:18:33.176Z"), (0, "1970-01-01T00:00:00Z"), (-1, "1969-12-31T23:59:59.999Z")] {
+        for (ms, text) in [
+            (1_795_447_113_176, "2026-11-23T15:18:33.176Z"),
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
             assert_eq!((timestamp(ms).as_str(), timestamp_ms(text)), (text, Some(ms)));
         }
         assert_eq!(timestamp_ms("2026-11-23T16:18:33.176999+01:00"), Some(1_795_447_113_176));

@@ -6,6 +6,8 @@ pub(crate) mod info;
 mod metrics;
 mod search;
 pub(crate) mod spans;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -18,9 +20,9 @@ use tiegel_store::traces::{DeleteTraces, TraceSpans};
 pub(crate) use search::{Search, search};
 
 use crate::params::{Params, missing};
+use crate::validate::{self, experiment_id};
 use crate::wire::Answer;
 use crate::workspace::Workspace;
-use crate::validate::{self, experiment_id};
 use crate::{Mlflow, MlflowError, MlflowResult};
 use info::{IN_DATABASE, SPANS_LOCATION, info_json, read_info};
 use spans::span_json;
@@ -60,7 +62,11 @@ async fn start(State(state): State<Mlflow>, workspace: Workspace, params: Params
     Ok(Answer(json!({ "trace": { "trace_info": info_json(&info) } })))
 }
 
-async fn get_info(State(state): State<Mlflow>, workspace: Workspace, Path(trace_id): Path<String>) -> MlflowResult<Answer> {
+async fn get_info(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    Path(trace_id): Path<String>,
+) -> MlflowResult<Answer> {
     let info = state.ctx.store.trace_info(&workspace.scope(), &trace_id).await?;
     Ok(Answer(json!({ "trace": { "trace_info": info_json(&info) } })))
 }
@@ -101,8 +107,7 @@ fn is_here(trace: &TraceSpans) -> bool {
 /// The client says in the metadata how many spans there are.
 fn is_whole(trace: &TraceSpans) -> bool {
     let stats = trace.info.metadata.iter().find(|(key, _)| key == "mlflow.trace.sizeStats");
-    let fields: Map<String, Value> =
-        stats.and_then(|(_, stats)| serde_json::from_str(stats).ok()).unwrap_or_default();
+    let fields: Map<String, Value> = stats.and_then(|(_, stats)| serde_json::from_str(stats).ok()).unwrap_or_default();
     let expected = fields.get("num_spans").and_then(Value::as_u64).unwrap_or(0);
     !trace.info.row.has_spans || trace.spans.len() as u64 >= expected
 }
@@ -208,7 +213,8 @@ async fn delete(State(state): State<Mlflow>, workspace: Workspace, params: Param
 }
 
 async fn set_tag(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(trace_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -221,7 +227,8 @@ async fn set_tag(
 }
 
 async fn delete_tag(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(trace_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {

@@ -47,11 +47,16 @@ async fn start(State(state): State<Mlflow>, workspace: Workspace, params: Params
     Ok(answer(&info))
 }
 
-async fn end(State(state): State<Mlflow>, workspace: Workspace, Path(trace_id): Path<String>, params: Params) -> MlflowResult<Answer> {
+async fn end(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    Path(trace_id): Path<String>,
+    params: Params,
+) -> MlflowResult<Answer> {
     let end = EndTrace {
         trace_id,
         end_ms: params.int("timestamp_ms")?.unwrap_or(0),
-        state: state(&params)?.to_owned(),
+        state: status(&params)?.to_owned(),
         tags: pairs(&params, "tags")?,
         metadata: pairs(&params, "request_metadata")?,
     };
@@ -95,7 +100,8 @@ fn info_json(info: &TraceInfo) -> Value {
         [("request_metadata", metadata(info), METADATA_CHARS_MAX), ("tags", tags(info), TAG_CHARS_MAX)]
     {
         if !pairs.is_empty() {
-            json[name] = pairs.into_iter().map(|(key, value)| json!({ "key": key, "value": cut(value, chars_max) })).collect();
+            json[name] =
+                pairs.into_iter().map(|(key, value)| json!({ "key": key, "value": cut(value, chars_max) })).collect();
         }
     }
     json
@@ -113,7 +119,7 @@ fn pairs(params: &Params, name: &str) -> MlflowResult<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-fn state(params: &Params) -> MlflowResult<&'static str> {
+fn status(params: &Params) -> MlflowResult<&'static str> {
     let Some(value) = params.get("status")? else { return Ok("STATE_UNSPECIFIED") };
     let known = match value {
         Value::Number(number) => number.as_u64().and_then(|at| STATUSES.get(usize::try_from(at).ok()?)),

@@ -22,12 +22,14 @@ const SOURCE_TYPES: [&str; 5] = ["UNSPECIFIED", "TRACE", "HUMAN", "DOCUMENT", "C
 type Fields = Map<String, Value>;
 
 pub(super) async fn upsert(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
     let text = params.required_text("records")?;
-    let records: Vec<Value> = serde_json::from_str(text).map_err(|why| refused(&format!("it must be a JSON list: {why}")))?;
+    let records: Vec<Value> =
+        serde_json::from_str(text).map_err(|why| refused(&format!("it must be a JSON list: {why}")))?;
     if records.len() > RECORDS_MAX {
         return Err(refused(&format!("at most {RECORDS_MAX} records are taken at once")));
     }
@@ -238,7 +240,8 @@ fn type_of(value: &Value) -> &'static str {
 }
 
 pub(super) async fn list(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -271,7 +274,8 @@ fn record_json(dataset_id: &str, row: &RecordRow) -> Value {
             fields.insert(key.to_owned(), value);
         }
     };
-    let inside = |json: &Option<String>| json.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let inside =
+        |json: &Option<String>| json.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     put("dataset_record_id", json!(row.record_id));
     put("dataset_id", json!(dataset_id));
     put("inputs", inside(&Some(row.inputs.clone())));
@@ -289,7 +293,8 @@ fn record_json(dataset_id: &str, row: &RecordRow) -> Value {
 }
 
 pub(super) async fn remove(
-    State(state): State<Mlflow>, workspace: Workspace,
+    State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(dataset_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
@@ -315,10 +320,13 @@ mod tests {
 
     #[test]
     fn a_record_that_comes_again_joins_what_is_there() {
-        let first = record(json!({"inputs": {"q": 1}, "expectations": {"a": 2}, "tags": {"t": "u", "mlflow.user": "ann"}}));
+        let first =
+            record(json!({"inputs": {"q": 1}, "expectations": {"a": 2}, "tags": {"t": "u", "mlflow.user": "ann"}}));
         let row = first.made("dr-1".to_owned(), "h".to_owned(), 5);
         assert_eq!((row.outputs.as_deref(), row.created_by.as_deref()), (Some("{}"), Some("ann")));
-        let again = record(json!({"inputs": {"q": 1}, "expectations": {"b": 3}, "outputs": null, "tags": {"mlflow.user": "bob"}}));
+        let again = record(
+            json!({"inputs": {"q": 1}, "expectations": {"b": 3}, "outputs": null, "tags": {"mlflow.user": "bob"}}),
+        );
         let row = again.changed(row, 9);
         assert_eq!(row.expectations.as_deref(), Some(r#"{"a": 2, "b": 3}"#));
         assert_eq!((row.outputs, row.created_ms, row.updated_ms), (None, 5, 9));
@@ -328,7 +336,11 @@ mod tests {
     #[test]
     fn a_source_names_where_a_record_is_from() {
         let from = |source: Value| Record::read(json!({"inputs": {}, "source": source}));
-        let row = from(json!({"source_type": "trace", "source_data": {"trace_id": "tr-1"}})).unwrap().made(String::new(), String::new(), 1);
+        let row = from(json!({"source_type": "trace", "source_data": {"trace_id": "tr-1"}})).unwrap().made(
+            String::new(),
+            String::new(),
+            1,
+        );
         assert_eq!((row.source_type.as_deref(), row.source_id.as_deref()), (Some("TRACE"), Some("tr-1")));
         assert!(from(json!({"source_type": "rumour"})).is_err());
         assert!(Record::read(json!({"inputs": [1]})).is_err() && Record::read(json!(5)).is_err());

@@ -8,7 +8,11 @@ use crate::workspace::Workspace;
 use crate::{ErrorCode, Mlflow, MlflowError, MlflowResult};
 
 /// The spans of a trace as a file, for its page.
-pub(super) async fn artifact(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Response> {
+pub(super) async fn artifact(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    params: Params,
+) -> MlflowResult<Response> {
     let trace_id = params.text("request_id")?.filter(|id| !id.is_empty()).ok_or_else(|| {
         MlflowError::new(ErrorCode::BadRequest, "Request must include the \"request_id\" query parameter.")
     })?;

@@ -10,7 +10,11 @@ use crate::{Mlflow, MlflowResult};
 
 use super::{experiment_ids, search};
 
-pub(super) async fn correlation(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
+pub(super) async fn correlation(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    params: Params,
+) -> MlflowResult<Answer> {
     let ids = params.texts("experiment_ids")?;
     if ids.is_empty() {
         return Err(missing("experiment_ids"));

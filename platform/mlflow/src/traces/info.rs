@@ -75,8 +75,7 @@ pub(crate) fn metadata(info: &TraceInfo) -> Vec<(String, String)> {
 
 fn usage(info: &TraceInfo, keys: &[&str], write: fn(f64) -> String) -> Option<String> {
     let value = |key: &str| info.usage.iter().find(|(known, _)| known == key).map(|(_, value)| *value);
-    let fields: Vec<_> =
-        keys.iter().filter_map(|key| Some(format!("\"{key}\": {}", write(value(key)?)))).collect();
+    let fields: Vec<_> = keys.iter().filter_map(|key| Some(format!("\"{key}\": {}", write(value(key)?)))).collect();
     (!fields.is_empty()).then(|| format!("{{{}}}", fields.join(", ")))
 }
 
@@ -105,9 +104,9 @@ pub(crate) fn read_info(state: &Mlflow, fields: &Params) -> MlflowResult<NewTrac
         return Err(MlflowError::invalid(format!("a trace id has at most {TRACE_ID_BYTES_MAX} bytes")));
     }
     let location = fields.message("trace_location")?.ok_or_else(|| missing("trace.trace_info.trace_location"))?;
-    let experiment = location
-        .message("mlflow_experiment")?
-        .ok_or_else(|| MlflowError::invalid("traces are kept in experiments: give the location an mlflow_experiment"))?;
+    let experiment = location.message("mlflow_experiment")?.ok_or_else(|| {
+        MlflowError::invalid("traces are kept in experiments: give the location an mlflow_experiment")
+    })?;
     let timestamp_ms = timed(fields, "request_time", timestamp_ms)?.unwrap_or(0);
     let duration = timed(fields, "execution_duration", duration_ms)?;
     let text = |name| -> MlflowResult<Option<String>> { Ok(fields.text(name)?.map(str::to_owned)) };
@@ -116,7 +115,7 @@ pub(crate) fn read_info(state: &Mlflow, fields: &Params) -> MlflowResult<NewTrac
         experiment_id: experiment_id(experiment.text("experiment_id")?.unwrap_or_default())?,
         timestamp_ms,
         end_ms: duration.map(|duration| timestamp_ms.saturating_add(duration)),
-        state: state(fields)?.to_owned(),
+        state: state_of(fields)?.to_owned(),
         client_request_id: text("client_request_id")?,
         request_preview: text("request_preview")?,
         response_preview: text("response_preview")?,
@@ -136,7 +135,7 @@ pub(crate) fn timed(fields: &Params, name: &str, read: fn(&str) -> Option<i64>) 
     value.as_str().and_then(read).map(Some).ok_or_else(|| invalid(name, value))
 }
 
-fn state(fields: &Params) -> MlflowResult<&'static str> {
+fn state_of(fields: &Params) -> MlflowResult<&'static str> {
     let Some(value) = fields.get("state")? else { return Ok(STATES[0]) };
     let known = match value {
         Value::Number(number) => number.as_u64().and_then(|at| STATES.get(usize::try_from(at).ok()?)),

@@ -87,10 +87,8 @@ const COUNTS: &[&str] = &["COUNT"];
 const SUMS: &[&str] = &["AVG", "MAX", "MIN", "PERCENTILE", "SUM"];
 const MEANS: &[&str] = &["AVG", "MAX", "MIN", "PERCENTILE"];
 const TRACE_NAME: &[Named<MetricDimension>] = &[("trace_name", MetricDimension::TraceName)];
-const MODELS: &[Named<MetricDimension>] = &[
-    ("span_model_name", MetricDimension::SpanModel),
-    ("span_model_provider", MetricDimension::SpanProvider),
-];
+const MODELS: &[Named<MetricDimension>] =
+    &[("span_model_name", MetricDimension::SpanModel), ("span_model_provider", MetricDimension::SpanProvider)];
 
 const fn traces(name: &'static str, value: MetricValue, aggregations: &'static [&'static str]) -> Metric {
     Metric { name, view: MetricView::Traces, value, aggregations, dimensions: TRACE_NAME }
@@ -194,14 +192,8 @@ enum Aggregation {
     Percentile(f64),
 }
 
-const AGGREGATIONS: [Named<&str>; 6] = [
-    ("COUNT", "COUNT"),
-    ("SUM", "SUM"),
-    ("AVG", "AVG"),
-    ("PERCENTILE", "PERCENTILE"),
-    ("MIN", "MIN"),
-    ("MAX", "MAX"),
-];
+const AGGREGATIONS: [Named<&str>; 6] =
+    [("COUNT", "COUNT"), ("SUM", "SUM"), ("AVG", "AVG"), ("PERCENTILE", "PERCENTILE"), ("MIN", "MIN"), ("MAX", "MAX")];
 
 fn aggregations(params: &Params, metric: &Metric) -> MlflowResult<Vec<Aggregation>> {
     let asked = params.messages("aggregations")?;
@@ -220,10 +212,12 @@ fn aggregations(params: &Params, metric: &Metric) -> MlflowResult<Vec<Aggregatio
                 )));
             }
             match (name, fields.double("percentile_value")?) {
-                ("PERCENTILE", Some(percent)) if (0.0..=100.0).contains(&percent) => Ok(Aggregation::Percentile(percent)),
-                ("PERCENTILE", _) => Err(MlflowError::invalid(
-                    "A PERCENTILE aggregation needs a percentile_value between 0 and 100",
-                )),
+                ("PERCENTILE", Some(percent)) if (0.0..=100.0).contains(&percent) => {
+                    Ok(Aggregation::Percentile(percent))
+                }
+                ("PERCENTILE", _) => {
+                    Err(MlflowError::invalid("A PERCENTILE aggregation needs a percentile_value between 0 and 100"))
+                }
                 (_, Some(_)) => {
                     Err(MlflowError::invalid(format!("percentile_value is for PERCENTILE alone, not for {name}")))
                 }
@@ -292,9 +286,7 @@ fn read_filter(filter: &str, view: MetricView) -> MlflowResult<TraceMetricFilter
             return Ok(());
         }
         let shown = VIEWS.iter().find(|(_, known)| *known == view).map_or("", |(name, _)| name);
-        Err(MlflowError::invalid(format!(
-            "Filtering by {of} is only supported for {name} view type, got {shown}"
-        )))
+        Err(MlflowError::invalid(format!("Filtering by {of} is only supported for {name} view type, got {shown}")))
     };
     match (of, entity, key) {
         ("trace", "status", None) => Ok(TraceMetricFilter::State(value)),
@@ -313,9 +305,7 @@ fn read_filter(filter: &str, view: MetricView) -> MlflowResult<TraceMetricFilter
             "Valid are trace.status, trace.tag.<key>, trace.metadata.<key>, span.name, span.status, span.type, \
              assessment.name and assessment.type.",
         )),
-        _ => Err(refuse(
-            "Columns should be specified as 'trace.<key>', 'span.<key>', 'assessment.<key>'.",
-        )),
+        _ => Err(refuse("Columns should be specified as 'trace.<key>', 'span.<key>', 'assessment.<key>'.")),
     }
 }
 
@@ -361,7 +351,15 @@ mod tests {
         let tag = TraceMetricFilter::Tag("a=b".to_owned(), "x = y".to_owned());
         assert_eq!(read("trace.tag.`a=b` = 'x = y'"), Ok(tag));
         assert_eq!(read("span.type=\"LLM\""), Ok(TraceMetricFilter::SpanKind("LLM".to_owned())));
-        for bad in ["span.name != 'x'", "span.name = x", "span.name", "span.nope = 'x'", "trace.tag = 'x'", "a = 'b'", "span.name = 'a' AND span.name = 'b'"] {
+        for bad in [
+            "span.name != 'x'",
+            "span.name = x",
+            "span.name",
+            "span.nope = 'x'",
+            "trace.tag = 'x'",
+            "a = 'b'",
+            "span.name = 'a' AND span.name = 'b'",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
         let elsewhere = read_filter("span.name = 'x'", MetricView::Traces).unwrap_err();

@@ -112,7 +112,12 @@ impl Store {
 
     /// A version, or the last one.
     #[tracing::instrument(name = "db.evaluation.scorer", skip_all)]
-    pub async fn scorer(&self, scope: &Scope, (experiment_id, name): (i64, &str), version: Option<i64>) -> Result<ScorerRow> {
+    pub async fn scorer(
+        &self,
+        scope: &Scope,
+        (experiment_id, name): (i64, &str),
+        version: Option<i64>,
+    ) -> Result<ScorerRow> {
         let (scope, name) = (scope.clone(), name.to_owned());
         self.query(move |tx| {
             check(tx, &scope, experiment_id)?;
@@ -140,7 +145,12 @@ impl Store {
 
     /// One version, or the scorer with all of them.
     #[tracing::instrument(name = "db.evaluation.delete_scorer", skip_all)]
-    pub async fn delete_scorer(&self, scope: &Scope, (experiment_id, name): (i64, &str), version: Option<i64>) -> Result<()> {
+    pub async fn delete_scorer(
+        &self,
+        scope: &Scope,
+        (experiment_id, name): (i64, &str),
+        version: Option<i64>,
+    ) -> Result<()> {
         let (scope, name) = (scope.clone(), name.to_owned());
         self.transact(move |tx| {
             check(tx, &scope, experiment_id)?;

@@ -29,8 +29,7 @@ impl Store {
             let scopes = vec![Bound::from(asked.project.as_str())];
             let only = if asked.experiment_ids.is_empty() { None } else { Some(linked(tx, &asked.experiment_ids)?) };
             let token = asked.page_token;
-            let search =
-                Search { token, only, ..Search::new(scopes, asked.filter, asked.order, asked.datasets_max) };
+            let search = Search { token, only, ..Search::new(scopes, asked.filter, asked.order, asked.datasets_max) };
             let Page { rows, next } = search.page(tx, &EVALUATION_DATASETS)?;
             let ids: Vec<String> = rows.into_iter().filter_map(text).collect();
             Ok(Page { rows: rows_of(tx, &ids)?, next })
@@ -44,9 +43,8 @@ fn linked(tx: &mut Tx<'_>, experiment_ids: &[String]) -> Result<Vec<Bound>> {
     let ids: Vec<&str> = experiment_ids.iter().map(String::as_str).collect();
     let mut found = Vec::new();
     for (places, values) in in_lists(&ids, 1) {
-        let sql = format!(
-            "SELECT DISTINCT dataset_id FROM evaluation_dataset_experiments WHERE experiment_id IN ({places})"
-        );
+        let sql =
+            format!("SELECT DISTINCT dataset_id FROM evaluation_dataset_experiments WHERE experiment_id IN ({places})");
         found.extend(tx.rows(&sql, &values, |row| Ok(Bound::from(row.str(0)?)))?);
     }
     found.sort();

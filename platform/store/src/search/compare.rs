@@ -46,9 +46,8 @@ impl Dialect {
 
     /// A text equals its JSON and, as numbers and flags are written without quotes, JSON that reads the same.
     fn json(self, places: &mut Places, row: &str, condition: &Condition) -> Option<String> {
-        let list = |places: &mut Places, text: &str| {
-            places.add_all([text.to_owned(), Json::from(text).to_string()].iter())
-        };
+        let list =
+            |places: &mut Places, text: &str| places.add_all([text.to_owned(), Json::from(text).to_string()].iter());
         match condition {
             Condition::Equal(text) => Some(format!("{row}.value IN ({})", list(places, text))),
             Condition::Differs(text) => Some(format!("{row}.value NOT IN ({})", list(places, text))),

@@ -164,6 +164,8 @@ impl Key {
                 format!("CASE WHEN {o}.{column} IS NULL THEN 2 ELSE 0 END"),
                 vec![format!("{o}.{column}")],
             ),
+            // No order is by what somebody said.
+            Values::Json => return Self::of_nothing(key.ascending),
         };
         let join = join(names, places, side, (o, bound), key.dataset.as_ref());
         Self { shape, ascending: key.ascending, fixed: None, class: Some(class), columns, join: Some(join) }

@@ -97,7 +97,8 @@ impl Store {
                 Err(StoreError::NotFound(_)) => return Ok(()),
                 row => row?,
             };
-            let gone = tx.execute("DELETE FROM assessments WHERE assessment_id = $1", &[(&ids.assessment_id).into()])?;
+            let gone =
+                tx.execute("DELETE FROM assessments WHERE assessment_id = $1", &[(&ids.assessment_id).into()])?;
             if let (Some(overridden), 1) = (&row.overrides, gone) {
                 let sql = "UPDATE assessments SET is_valid = 1 WHERE assessment_id = $1";
                 tx.execute(sql, &[overridden.into()])?;

@@ -62,12 +62,7 @@ impl Store {
 
     /// Prompts are written `name/version`.
     #[tracing::instrument(name = "db.traces.link_prompts", skip_all)]
-    pub async fn link_prompts_to_trace(
-        &self,
-        scope: &Scope,
-        trace_id: &str,
-        mut prompts: Vec<String>,
-    ) -> Result<()> {
+    pub async fn link_prompts_to_trace(&self, scope: &Scope, trace_id: &str, mut prompts: Vec<String>) -> Result<()> {
         let (scope, trace_id) = (scope.clone(), trace_id.to_owned());
         self.transact(move |tx| {
             let trace = row_of(tx, &scope, &trace_id)?.id;
