@@ -1,6 +1,8 @@
 //! Datasets of inputs and expectations to evaluate with.
 
 mod records;
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
 use axum::extract::{Path, State};

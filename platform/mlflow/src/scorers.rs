@@ -220,6 +220,42 @@ fn config_json(row: &OnlineConfigRow) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Server;
+
+    #[tokio::test]
+    async fn a_scorer_is_registered_read_and_deleted() {
+        let server = Server::new().await;
+        let scorer = json!({ "builtin_scorer_pydantic_data": { "model": "openai:/gpt-4" } }).to_string();
+        let body = json!({ "experiment_id": "0", "name": "s", "serialized_scorer": scorer });
+        let first = server.post("/api/3.0/mlflow/scorers/register", body.clone()).await.json();
+        let second = server.post("/api/3.0/mlflow/scorers/register", body).await.json();
+        assert_eq!(
+            (&first["version"], &second["version"], &first["scorer_id"]),
+            (&json!(1), &json!(2), &second["scorer_id"])
+        );
+        let list = server.get("/api/3.0/mlflow/scorers/list").await.json();
+        assert_eq!(
+            (&list["scorers"][0]["scorer_version"], &list["scorers"][0]["experiment_id"]),
+            (&json!(2), &json!(0))
+        );
+        assert_eq!(list, server.get("/api/3.0/mlflow/scorers/list?experiment_ids=0&experiment_ids=9").await.json());
+        let one = server.get("/api/3.0/mlflow/scorers/get?experiment_id=0&name=s&version=1").await.json();
+        assert_eq!(one["scorer"]["serialized_scorer"], scorer);
+        let versions = server.get("/api/3.0/mlflow/scorers/versions?experiment_id=0&name=s").await.json();
+        assert_eq!(versions["scorers"].as_array().unwrap().len(), 2);
+        let json_body = [("content-type", "application/json")];
+        let config = |rate: f64| json!({ "experiment_id": "0", "name": "s", "sample_rate": rate }).to_string();
+        let path = "/api/3.0/mlflow/scorers/online-config";
+        assert_eq!(server.send("PUT", path, &json_body, config(0.5)).await.refusal().0, 400);
+        let put = server.send("PUT", path, &json_body, config(0.0)).await.json();
+        let id = first["scorer_id"].as_str().unwrap();
+        let read = server.get(&format!("/api/3.0/mlflow/scorers/online-configs?scorer_ids={id}")).await.json();
+        assert_eq!(read, json!({ "configs": [put["config"]] }));
+        let gone = json!({ "experiment_id": "0", "name": "s" }).to_string();
+        let delete = async || server.send("DELETE", "/api/3.0/mlflow/scorers/delete", &json_body, gone.clone()).await;
+        assert_eq!(delete().await.json(), json!({}));
+        assert_eq!(delete().await.refusal().0, 404);
+    }
 
     #[test]
     fn code_and_models_of_a_gateway_are_refused() {

@@ -6,6 +6,8 @@ pub(crate) mod info;
 mod metrics;
 mod search;
 pub(crate) mod spans;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

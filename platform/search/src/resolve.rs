@@ -91,8 +91,7 @@ impl Subject {
     }
 
     fn takes_lists(&self) -> bool {
-        let is_name_or_run = self.entity == Entity::Trace && [TRACE_NAME, SOURCE_RUN].contains(&self.key.as_str());
-        self.attribute.map_or(is_name_or_run, |attribute| attribute.takes_lists)
+        self.attribute.is_some_and(|attribute| attribute.takes_lists)
     }
 
     fn is_content(&self) -> bool {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use tiegel_types::Name;
 
-use crate::db::{Column, Insert, Row, Tx, Value, in_lists};
+use crate::db::{Column, Insert, Row, Tx, in_lists};
 use crate::traces::seen_experiments;
 use crate::{Result, Scope, Store, StoreError};
 

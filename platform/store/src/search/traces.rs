@@ -96,15 +96,21 @@ const fn of_trace(relation: Relation, property: &'static str, from: &'static str
 
 /// The value of an attribute in the content of a span `l`: a text as it is, anything else as JSON.
 pub(super) fn span_attribute(dialect: Dialect, places: &mut Places, key: &str) -> String {
-    let key = places.add(key);
     match dialect {
-        Dialect::Sqlite => format!(
-            "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> '$' ELSE j.value END \
-             FROM json_each(l.content, '$.attributes') AS j WHERE j.key = {key})"
-        ),
-        Dialect::Postgres => format!(
-            "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
-             FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"
-        ),
+        // The paths are bound: a `$` in SQL text is a place of its own.
+        Dialect::Sqlite => {
+            let (key, attributes, all) = (places.add(key), places.add("$.attributes"), places.add("$"));
+            format!(
+                "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> {all} ELSE j.value END \
+                 FROM json_each(l.content, {attributes}) AS j WHERE j.key = {key})"
+            )
+        }
+        Dialect::Postgres => {
+            let key = places.add(key);
+            format!(
+                "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
+                 FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"
+            )
+        }
     }
 }
