@@ -6,8 +6,8 @@
 mod aliases;
 mod deliveries;
 mod events;
-mod loading;
-mod logged;
+pub(crate) mod loading;
+pub(crate) mod logged;
 mod models;
 mod pairs;
 mod tags;
