@@ -249,7 +249,7 @@ pub(crate) fn experiment_tags_of(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Vec<(i6
     tx.rows(&sql, &values, |row| Ok((row.int(0)?, (row.text(1)?, row.text(2)?))))
 }
 
-fn by_name(tx: &mut Tx<'_>, project: &Name, name: &str) -> Result<Option<ExperimentRow>> {
+pub(super) fn by_name(tx: &mut Tx<'_>, project: &Name, name: &str) -> Result<Option<ExperimentRow>> {
     let sql = concat!("SELECT ", experiment_columns!(), " FROM experiments WHERE project = $1 AND name = $2");
     tx.row(sql, &[project.as_str().into(), name.into()], read)
 }
@@ -284,7 +284,7 @@ fn taken(name: &str) -> StoreError {
     StoreError::Exists(format!("Experiment(name={name}) already exists."))
 }
 
-fn put_experiment_tags(tx: &mut Tx<'_>, id: i64, tags: &[(String, String)]) -> Result<()> {
+pub(super) fn put_experiment_tags(tx: &mut Tx<'_>, id: i64, tags: &[(String, String)]) -> Result<()> {
     let tags = super::last_of_each(tags);
     let insert = Insert {
         table: "experiment_tags",
