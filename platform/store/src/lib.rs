@@ -46,7 +46,7 @@ pub use registry::{
     NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags, WebhookChange, WebhookPage,
     WebhookRow, WebhookSecret, is_prompt,
 };
-pub use search::{FoundExperiment, Page, SearchExperiments, SearchRuns, View};
+pub use search::{FoundExperiment, Page, SearchExperiments, SearchLoggedModels, SearchRegistry, SearchRuns, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 pub use tracking::{
     ArtifactLocation, Batch, DatasetInput, DatasetSummary, ExperimentRow, HistoryPage, HistoryQuery, LatestMetric,

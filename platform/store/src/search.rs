@@ -13,6 +13,7 @@ mod evaluation;
 mod experiments;
 mod keys;
 mod query;
+mod registry;
 mod rest;
 mod runs;
 mod scan;
@@ -29,6 +30,7 @@ use crate::{Result, StoreError};
 use query::{Pace, Query};
 
 pub use experiments::{FoundExperiment, SearchExperiments};
+pub use registry::{SearchLoggedModels, SearchRegistry};
 pub use runs::SearchRuns;
 
 pub(crate) use entity::Searched;

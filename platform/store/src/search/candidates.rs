@@ -163,7 +163,10 @@ fn unique(tx: &mut Tx<'_>, names: &Names, attribute: &str, values: &[String]) ->
     for values in values.chunks(IDS_MAX) {
         let mut places = Places::default();
         let list = places.add_all(values);
-        let text = format!("SELECT t.{} FROM {} AS t WHERE {sql} IN ({list})", searched.id, searched.table);
+        // Where blanks are none, an index has only the others.
+        let blank =
+            if searched.attribute(attribute).is_blank_none { format!(" AND {sql} <> ''") } else { String::new() };
+        let text = format!("SELECT t.{} FROM {} AS t WHERE {sql} IN ({list}){blank}", searched.id, searched.table);
         found.extend(places.rows(tx, &text, |row| names.searched.read_id(&row))?);
     }
     Ok(distinct(found))

@@ -41,7 +41,7 @@ impl Store {
 }
 
 /// Those of the experiments that a scope sees.
-fn visible(tx: &mut Tx<'_>, scope: &Scope, experiments: &[i64]) -> Result<Vec<Bound>> {
+pub(super) fn visible(tx: &mut Tx<'_>, scope: &Scope, experiments: &[i64]) -> Result<Vec<Bound>> {
     let Scope::Project(project) = scope else { return Ok(experiments.iter().copied().map(Bound::Int).collect()) };
     let mut seen = Vec::new();
     for ids in experiments.chunks(IDS_MAX) {

@@ -1,5 +1,6 @@
 //! Random searches of random records, compared with the evaluator of `tiegel_search`.
 
+mod registry;
 mod runs;
 mod timing;
 mod words;
@@ -13,7 +14,8 @@ use tiegel_search::{Entity, Filter, Order, PageToken, Record};
 use super::entity::Searched;
 use super::sql::Bound;
 use super::{Search, TUNING, Tuning, View};
-use crate::Store;
+use crate::db::Tx;
+use crate::{Result, Store};
 
 /// Worlds of records that one test makes, and searches in each.
 const WORLDS: u32 = 8;
@@ -113,6 +115,12 @@ async fn all_pages(
         }
     }
     panic!("{asked:?} does not end: {all:?}");
+}
+
+/// The number of a key.
+fn intern(tx: &mut Tx<'_>, key: &str) -> Result<i64> {
+    tx.execute("INSERT INTO keys (name) VALUES ($1) ON CONFLICT DO NOTHING", &[key.into()])?;
+    Ok(tx.row("SELECT id FROM keys WHERE name = $1", &[key.into()], |row| row.int(0))?.unwrap())
 }
 
 /// What comes into play with many records only, with few of them.
