@@ -6,7 +6,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tiegel_store::{Batch, HistoryQuery, LoggedMetric, NewRun, Point, SampleQuery, Scope, Store, StoreError, sqlite_url};
+use tiegel_store::{
+    Batch, HistoryQuery, LoggedMetric, NewRun, Point, SampleQuery, Scope, Store, StoreError, sqlite_url,
+};
 
 const WRITERS: usize = 16;
 
@@ -19,14 +21,16 @@ async fn main() -> Result<(), StoreError> {
     let bench = Bench { store };
     bench.single().await?;
     bench.concurrent().await?;
-    bench.batches("log_batch, 1,000 keys x 1 step", |step| {
-        (0..1_000).map(|key| metric(&format!("key_{key}"), step)).collect()
-    })
-    .await?;
-    bench.batches("log_batch, 1 key x 1,000 steps", |batch| {
-        (0..1_000).map(|step| metric("curve", batch * 1_000 + step)).collect()
-    })
-    .await?;
+    bench
+        .batches("log_batch, 1,000 keys x 1 step", |step| {
+            (0..1_000).map(|key| metric(&format!("key_{key}"), step)).collect()
+        })
+        .await?;
+    bench
+        .batches("log_batch, 1 key x 1,000 steps", |batch| {
+            (0..1_000).map(|step| metric("curve", batch * 1_000 + step)).collect()
+        })
+        .await?;
     bench.reading("r", 100_000).await?;
     bench.reading("long", 10_000_000).await?;
     println!("resident: {}", status("VmRSS:"));

@@ -126,8 +126,8 @@ CREATE TABLE latest_metrics (
 -- direction, then is_nan = 1, then the runs without.
 CREATE INDEX latest_metrics_by_value ON latest_metrics (experiment_id, key, is_nan, value, run);
 
--- Points that are not in a segment yet and came alone or with few others, in the order of a history. The key is the whole
--- identity of a point, so that a repeated request adds nothing.
+-- Points that are not in a segment yet, in the order of a history. The key is the whole identity of a point, so that a
+-- repeated request adds nothing.
 CREATE TABLE metric_points (
     run INTEGER NOT NULL,
     key INTEGER NOT NULL,
@@ -138,20 +138,9 @@ CREATE TABLE metric_points (
     PRIMARY KEY (run, key, timestamp_ms, step, value, is_nan)
 ) STRICT, WITHOUT ROWID;
 
--- Points that are not in a segment yet and came together with those of many other metrics: all of them in one row, sorted
--- by key, behind the number of their format. As rows of metric_points, each would touch a page of its own.
-CREATE TABLE metric_batches (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    run INTEGER NOT NULL,
-    data BLOB NOT NULL
-) STRICT;
-
--- A run's batches, to look for the points of a metric in them and to move them into segments.
-CREATE INDEX metric_batches_of_run ON metric_batches (run, id);
-
--- Long histories in columns. Segments of one metric do not overlap; each begins with its first_* point and ends with its
--- last_* point. The unique key is the order of a history and finds the segment of a point. `summary` is the pyramid of
--- minima, maxima and last points, `data` the points; both begin with the number of their format.
+-- Long histories in columns. Segments of one metric do not overlap, and each begins with its first_* point; the unique
+-- key is the order of a history and finds the segment of a point. `summary` is the pyramid of minima, maxima and last
+-- points, `data` the points; both begin with the number of their format.
 CREATE TABLE metric_segments (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,
@@ -160,10 +149,6 @@ CREATE TABLE metric_segments (
     first_step INTEGER NOT NULL,
     first_value REAL NOT NULL,
     first_nan INTEGER NOT NULL,
-    last_ms INTEGER NOT NULL,
-    last_step INTEGER NOT NULL,
-    last_value REAL NOT NULL,
-    last_nan INTEGER NOT NULL,
     points INTEGER NOT NULL,
     step_min INTEGER NOT NULL,
     step_max INTEGER NOT NULL,
