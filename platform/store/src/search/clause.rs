@@ -95,7 +95,7 @@ impl<'a> Conditions<'a> {
                 Field::Attribute(name, _) => {
                     let attribute = names.searched.attribute(name);
                     let test = conditions.condition(places, &Subject::Plain(attribute.sql), &clause.condition);
-                    Some(attribute.is_blank_none.then(|| format!("{test} AND {} <> ''", attribute.sql)).unwrap_or(test))
+                    Some(if attribute.is_blank_none { format!("{test} AND {} <> ''", attribute.sql) } else { test })
                 }
                 Field::Keyed(family, key) => conditions.keyed(places, *family, key, &clause.condition),
                 Field::Related(Relation::Span, property) => {

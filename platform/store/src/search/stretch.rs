@@ -48,7 +48,7 @@ impl Phase<'_> {
             }
             let wanted = self.wanted(scanned);
             if wanted > 0 {
-                let ties = self.ties(tx, part, &value, stretch.after.take(), wanted)?;
+                let ties = self.ties(tx, part, (&value, stretch.after.take()), wanted)?;
                 scanned.found.extend(ties.found);
                 scanned.is_complete = ties.is_complete;
             }
@@ -80,8 +80,7 @@ impl Phase<'_> {
         &self,
         tx: &mut Tx<'_>,
         part: Part<'_>,
-        value: &KeyValue,
-        after: Option<PageToken>,
+        (value, after): (&KeyValue, Option<PageToken>),
         wanted: usize,
     ) -> Result<Scanned> {
         let condition = match value {

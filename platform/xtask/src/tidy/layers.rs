@@ -29,7 +29,7 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 28] = [
+const LEVELS: [(&str, Level); 30] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
