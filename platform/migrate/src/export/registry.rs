@@ -10,9 +10,6 @@ use crate::fields::Fields;
 use crate::http::Refused;
 use crate::read::models::versions_of;
 
-/// What a version that only takes a number is made from; it is deleted at once.
-const GAP_SOURCE: &str = "mlflow-artifacts:/tiegel-gap";
-
 impl Exporter {
     pub(super) async fn write_registered_model(&mut self, model: &RegisteredModel) -> anyhow::Result<()> {
         self.registered.push(model.name.clone());
@@ -27,9 +24,12 @@ impl Exporter {
         let first_free = there.last().copied().unwrap_or_default() + 1;
         let last = model.versions.iter().map(|version| version.version).max().unwrap_or_default();
         for number in first_free..=last {
-            match model.versions.iter().find(|version| version.version == number) {
-                Some(version) => self.create_version(&model.name, version).await?,
-                None => self.make_gap(&model.name, number).await?,
+            // Versions are few, and there is one at the last number.
+            let next = model.versions.iter().filter(|version| version.version >= number).min_by_key(|v| v.version);
+            let Some(version) = next else { break };
+            self.create_version(&model.name, version, number).await?;
+            if version.version != number {
+                self.delete_version(&model.name, number).await?;
             }
         }
         for version in &model.versions {
@@ -52,17 +52,15 @@ impl Exporter {
         Ok(())
     }
 
-    /// A server always gives the next number, so a number that is not wanted is given away.
-    async fn make_gap(&self, model: &str, number: u32) -> anyhow::Result<()> {
-        let body = json!({ "name": model, "source": GAP_SOURCE });
-        let made = self.target.create("api/2.0/mlflow/model-versions/create", &body).await?;
-        expect_number(model, &made, number)?;
+    async fn delete_version(&self, model: &str, number: u32) -> anyhow::Result<()> {
         let body = json!({ "name": model, "version": number.to_string() });
         self.target.call(Method::DELETE, "api/2.0/mlflow/model-versions/delete", &body).await?;
         Ok(())
     }
 
-    async fn create_version(&self, model: &str, version: &Version) -> anyhow::Result<()> {
+    /// A server always gives the next number. One that is not wanted goes to a copy of the next version, which is then
+    /// deleted: a server refuses a source that is none.
+    async fn create_version(&self, model: &str, version: &Version, number: u32) -> anyhow::Result<()> {
         let mut body = json!({
             "name": model,
             "source": self.moved_uri(&version.source),
@@ -79,7 +77,7 @@ impl Exporter {
             body["description"] = json!(description);
         }
         let made = self.target.create("api/2.0/mlflow/model-versions/create", &body).await?;
-        expect_number(model, &made, version.version)
+        expect_number(model, &made, number)
     }
 
     async fn update_version(&self, model: &str, version: &Version) -> anyhow::Result<()> {
