@@ -112,6 +112,7 @@ fn protocol() -> Router<Mlflow> {
         .merge(metrics::routes())
         .merge(runs::routes())
         .merge(search::routes())
+        .merge(registry::search::routes())
         .merge(artifacts::protocol())
         .merge(artifact_proxy::protocol())
         .merge(multipart::protocol())

@@ -77,15 +77,15 @@ async fn experiments(State(state): State<Mlflow>, workspace: Workspace, params: 
     Ok(answer(&Experiments { experiments, next_page_token: page.next }))
 }
 
-fn filter(params: &Params, entity: Entity) -> MlflowResult<Filter> {
+pub(crate) fn filter(params: &Params, entity: Entity) -> MlflowResult<Filter> {
     Ok(Filter::parse(entity, params.text("filter")?.unwrap_or_default())?)
 }
 
-fn token(params: &Params) -> MlflowResult<Option<String>> {
+pub(crate) fn token(params: &Params) -> MlflowResult<Option<String>> {
     Ok(params.text("page_token")?.filter(|token| !token.is_empty()).map(str::to_owned))
 }
 
-fn page_len(asked: i64, max: i64) -> MlflowResult<usize> {
+pub(crate) fn page_len(asked: i64, max: i64) -> MlflowResult<usize> {
     match usize::try_from(asked) {
         Ok(len @ 1..) if asked <= max => Ok(len),
         _ => Err(invalid_because("max_results", &asked.into(), &format!("it must be between 1 and {max}"))),
