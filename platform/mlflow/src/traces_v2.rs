@@ -75,7 +75,7 @@ async fn search_traces(State(state): State<Mlflow>, workspace: Workspace, params
         return Err(missing("experiment_ids"));
     }
     let page = search(&state, &workspace, Search::read(&params, experiment_ids(&ids)?)?).await?;
-    let mut answer = listed("traces", page.rows.iter().map(|info| info_json(info)).collect());
+    let mut answer = listed("traces", page.rows.iter().map(info_json).collect());
     if let Some(next) = page.next {
         answer["next_page_token"] = Value::String(next);
     }

@@ -60,10 +60,14 @@ impl Dialect {
     pub fn span_attribute(self, places: &mut Places, key: &str) -> String {
         let key = places.add(key);
         match self {
-            Self::Sqlite => format!(
-                "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> '$' ELSE j.value END \
-                 FROM json_each(l.content, '$.attributes') AS j WHERE j.key = {key})"
-            ),
+            // The paths are bound: a `$` in SQL text is a place of its own.
+            Self::Sqlite => {
+                let (attributes, all) = (places.add("$.attributes"), places.add("$"));
+                format!(
+                    "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> {all} ELSE j.value END \
+                     FROM json_each(l.content, {attributes}) AS j WHERE j.key = {key})"
+                )
+            }
             Self::Postgres => format!(
                 "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
                  FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"

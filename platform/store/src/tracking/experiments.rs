@@ -44,6 +44,9 @@ macro_rules! experiment_columns {
     };
 }
 
+/// An experiment and its tags by name.
+type WithTags = (ExperimentRow, Vec<(String, String)>);
+
 impl Store {
     /// Answers its id.
     #[tracing::instrument(name = "db.experiments.create", skip_all)]
@@ -90,11 +93,7 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.experiments.by_name", skip_all)]
-    pub async fn experiment_named(
-        &self,
-        project: &Name,
-        name: &str,
-    ) -> Result<Option<(ExperimentRow, Vec<(String, String)>)>> {
+    pub async fn experiment_named(&self, project: &Name, name: &str) -> Result<Option<WithTags>> {
         let (project, name) = (project.clone(), name.to_owned());
         let operation = move |tx: &mut Tx<'_>| {
             let Some(row) = by_name(tx, &project, &name)? else { return Ok(None) };
