@@ -166,7 +166,7 @@ mod tests {
             ..KeyValue::default()
         };
         let attributes = Attributes::of(vec![pair("a"), pair("b")]);
-        assert_eq!((attributes.len(), attributes.get("k")), (1, Some("\"b\"")));
+        assert_eq!((attributes.0.len(), attributes.get("k")), (1, Some("\"b\"")));
     }
 
     #[test]

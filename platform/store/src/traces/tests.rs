@@ -220,6 +220,7 @@ store_tests! {
 
     async fn writers_of_the_same_traces_do_not_lose_each_others_spans(store) {
         let exp = experiment(&store, "e").await;
+        #[expect(clippy::disallowed_methods, reason = "the test waits for them all")]
         let tasks: Vec<_> = (0..8).map(|at| {
             let store = store.clone();
             tokio::spawn(async move {
