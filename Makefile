@@ -124,6 +124,6 @@ test-python:
 soak: web plugins ## the long loads: kills, floods and replays in full
 	@.ci/setup postgres
 	$(BUILD_dev)
-	TEST_KILLS=200 cargo test --package tiegel-tests --test e2e
+	TEST_KILLS=200 TEST_CLIENTS=64 TEST_SECONDS=300 TEST_KILL_SECONDS=20 cargo test --package tiegel-tests --test e2e
 	@.ci/setup mlflow
 	TEST_ARTIFACT_MIB=500 TEST_FUZZ_ROUNDS=20 $(MLFLOW_CASES)
