@@ -12,12 +12,12 @@ const NOTHING: [TreeEntry; 0] = [];
 /// The same files in a folder and in a bucket; a file says its own path.
 async fn trees() -> (tempfile::TempDir, [Tree; 2]) {
     let folder = tempfile::tempdir().unwrap();
-    let local = Tree::open(folder.path().join("root").to_str().unwrap(), &vec![]).unwrap();
-    let memory = Tree::open("memory:///bucket/root", &vec![]).unwrap();
+    let local = Tree::open(folder.path().join("srv").to_str().unwrap(), &vec![]).unwrap();
+    let memory = Tree::open("memory:///bucket/srv", &vec![]).unwrap();
     let Kind::Objects(bucket) = &memory.0 else { panic!("memory is a bucket") };
     for path in ["1/r/artifacts/model/MLmodel", "1/r/artifacts/a b#%41~.txt", "1/r/artifacts/Zoë", ".tiegel/sha256/x"]
     {
-        let file = folder.path().join("root").join(path);
+        let file = folder.path().join("srv").join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, path).unwrap();
         let object = Path::parse(format!("bucket/srv/{path}")).unwrap();
@@ -83,7 +83,7 @@ async fn a_files_tag_changes_with_it() {
     let path = "1/r/artifacts/Zoë";
     let before = local.find(path).await.unwrap().unwrap();
     assert_eq!(local.find(path).await.unwrap().unwrap(), before);
-    fs::write(folder.path().join("root").join(path), "longer than it was before").unwrap();
+    fs::write(folder.path().join("srv").join(path), "longer than it was before").unwrap();
     assert_ne!(local.find(path).await.unwrap().unwrap().tag, before.tag);
 }
 
@@ -91,7 +91,7 @@ async fn a_files_tag_changes_with_it() {
 async fn a_link_does_not_lead_out() {
     let (folder, [local, _]) = trees().await;
     fs::write(folder.path().join("secret"), b"secret").unwrap();
-    let inside = folder.path().join("root/1/r");
+    let inside = folder.path().join("srv/1/r");
     symlink(folder.path().join("secret"), inside.join("link")).unwrap();
     symlink(folder.path(), inside.join("up")).unwrap();
     symlink(inside.join("artifacts"), inside.join("fine")).unwrap();
@@ -113,13 +113,13 @@ async fn a_bucket_signs_and_a_folder_does_not() {
     }
     let options = [("aws_access_key_id", "id"), ("aws_secret_access_key", "key"), ("aws_region", "eu-west-1")];
     let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-    let bucket = Tree::open("s3://bucket/root", &options).unwrap();
+    let bucket = Tree::open("s3://bucket/srv", &options).unwrap();
     let url = bucket.signed_url(Access::Read, "1/a b.txt", Duration::from_secs(60)).await.unwrap().unwrap();
     assert_eq!(
         (url.path(), url.query_pairs().any(|(key, _)| key == "X-Amz-Signature")),
         ("/bucket/srv/1/a%20b.txt", true)
     );
-    let blobs = crate::Blobs::open("s3://bucket/root", options).unwrap();
+    let blobs = crate::Blobs::open("s3://bucket/srv", options).unwrap();
     let digest = tiegel_types::Digest::of(b"x");
     let url = blobs.signed_url(&digest, Duration::from_secs(60)).await.unwrap().unwrap();
     assert_eq!(url.path(), format!("/bucket/srv/{}", digest.blob_path()));

@@ -157,7 +157,7 @@ async fn a_url_is_signed_where_the_store_can() {
     let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let server = Server::with(Places { options, ..Places::default() }).await;
     let (proxied, _) = run(&server, "proxied", None).await;
-    let (bucket, _) = run(&server, "bucket", Some("s3://bucket/root")).await;
+    let (bucket, _) = run(&server, "bucket", Some("s3://bucket/srv")).await;
     let ask = async |what: &str, body: Value| server.post(&format!("{API}/artifacts/presigned-{what}-url"), body).await;
     let signed = ask("upload", json!({ "run_id": bucket, "path": "m/f.bin", "expiration": 60 })).await.json();
     let url = signed["presigned_url"].as_str().unwrap();

@@ -5,7 +5,7 @@ fn new_experiment(name: &str) -> NewExperiment {
     NewExperiment {
         project: "default".parse().unwrap(),
         name: name.to_owned(),
-        artifact_location: ArtifactLocation::Below("s3://bucket/root?x=1".to_owned()),
+        artifact_location: ArtifactLocation::Below("s3://bucket/srv?x=1".to_owned()),
         tags: vec![pair("team", "a"), pair("team", "b")],
         created_ms: 5,
     }
