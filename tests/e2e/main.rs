@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an absent value is a failure")]
 
+mod artifacts;
 mod datasets;
 mod errors;
 mod guests;

@@ -91,6 +91,7 @@ fn bounded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
         .routes(routes!(models::list_models))
+        .routes(routes!(models::get_version))
         .routes(routes!(models::set_alias))
         .routes(routes!(endpoints::list_endpoints))
         .routes(routes!(endpoints::predict))

@@ -1,16 +1,23 @@
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tiegel_http::{Json, Path, Problem};
+use tiegel_http::{ApiError, Json, Path, Problem};
+use tiegel_registry::Lineage;
+use tiegel_store::{AliasRow, Change, ModelVersionRow, Scope};
 use tiegel_types::{Digest, Metrics, Name};
 use utoipa::ToSchema;
 
+use crate::failure::malformed;
 use crate::projects::ACTOR;
 use crate::{ApiResult, ApiState};
 
 #[derive(Serialize, ToSchema)]
 pub struct Model {
-    #[schema(value_type = String)]
-    pub name: Name,
+    pub name: String,
+    pub description: String,
+    pub tags: BTreeMap<String, String>,
+    /// Newest first.
     pub versions: Vec<ModelVersion>,
     pub aliases: Vec<Alias>,
 }
@@ -18,12 +25,27 @@ pub struct Model {
 #[derive(Serialize, ToSchema)]
 pub struct ModelVersion {
     pub version: u32,
-    #[schema(value_type = String)]
-    pub bundle: Digest,
+    /// Of a version that a training of this server made.
+    #[schema(value_type = Option<String>)]
+    pub bundle: Option<Digest>,
     pub run_id: Option<String>,
+    /// The job of that run.
+    pub job_id: Option<String>,
+    /// The MLflow model that a client registered.
+    pub logged_model_id: Option<String>,
+    /// What the client named, and where the files are.
+    pub source: String,
+    pub location: String,
+    pub stage: String,
+    pub description: Option<String>,
     pub created_ms: i64,
     #[schema(value_type = Object)]
     pub metrics: Metrics,
+    /// Inputs, outputs and params as MLflow writes them, where they are known.
+    #[schema(value_type = Option<Object>)]
+    pub signature: Option<serde_json::Value>,
+    pub tags: BTreeMap<String, String>,
+    pub aliases: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -32,25 +54,103 @@ pub struct Alias {
     pub version: u32,
 }
 
-/// The registered models of a project with their versions and aliases.
+#[derive(Serialize, ToSchema)]
+pub struct ModelVersionDetail {
+    pub model: String,
+    pub project: String,
+    #[serde(flatten)]
+    pub version: ModelVersion,
+    pub lineage: VersionLineage,
+}
+
+/// What this server made the version from.
+#[derive(Serialize, ToSchema)]
+pub struct VersionLineage {
+    pub data: Vec<Ingredient>,
+    pub plugins: Vec<Ingredient>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Ingredient {
+    pub name: String,
+    #[schema(value_type = String)]
+    pub digest: Digest,
+}
+
+impl From<ModelVersionRow> for ModelVersion {
+    fn from(row: ModelVersionRow) -> Self {
+        Self {
+            version: row.version,
+            bundle: row.bundle,
+            run_id: Some(row.run_id).filter(|id| !id.is_empty()),
+            job_id: row.job_id.map(|id| id.to_string()),
+            logged_model_id: row.logged_model_id,
+            source: row.source,
+            location: row.storage_location,
+            stage: row.stage.to_string(),
+            description: row.description,
+            created_ms: row.created_ms,
+            metrics: row.metrics,
+            signature: row.signature,
+            tags: row.tags.into_iter().collect(),
+            aliases: row.aliases,
+        }
+    }
+}
+
+impl From<AliasRow> for Alias {
+    fn from(row: AliasRow) -> Self {
+        Self { alias: row.alias, version: row.version }
+    }
+}
+
+impl From<Lineage> for VersionLineage {
+    fn from(lineage: Lineage) -> Self {
+        let ingredient = |(name, digest)| Ingredient { name, digest };
+        Self {
+            data: lineage.data.into_iter().map(ingredient).collect(),
+            plugins: lineage.plugins.into_iter().map(ingredient).collect(),
+        }
+    }
+}
+
+/// The registered models of a project with their versions and aliases. Prompts are not among them.
 #[utoipa::path(get, path = "/api/v1/projects/{project}/models", tag = "models", params(("project" = String, Path)),
     responses((status = 200, body = Vec<Model>), (status = "4XX", body = Problem)))]
 pub async fn list_models(State(state): State<ApiState>, Path(project): Path<Name>) -> ApiResult<Json<Vec<Model>>> {
     let store = &state.ctx.store;
     let mut models = Vec::new();
-    for row in store.models(&project).await? {
-        let versions = store.model_versions(&row.name).await?.into_iter().map(|v| ModelVersion {
-            version: v.version,
-            bundle: v.bundle,
-            run_id: v.run_id.map(|r| r.to_string()),
-            created_ms: v.created_ms,
-            metrics: v.metrics,
+    for row in store.models(&project).await?.into_iter().filter(|row| !row.is_prompt()) {
+        let mut versions = store.model_versions(&row.name).await?;
+        for version in &mut versions {
+            tiegel_registry::complete_metrics(&state.ctx, version).await?;
+        }
+        models.push(Model {
+            versions: versions.into_iter().map(ModelVersion::from).collect(),
+            aliases: row.aliases.into_iter().map(Alias::from).collect(),
+            description: row.description,
+            tags: row.tags.into_iter().collect(),
+            name: row.name,
         });
-        let aliases = store.aliases(&row.name).await?;
-        let aliases = aliases.into_iter().map(|a| Alias { alias: a.alias.to_string(), version: a.version }).collect();
-        models.push(Model { versions: versions.collect(), aliases, name: row.name });
     }
     Ok(Json(models))
+}
+
+/// One version with what it was made from.
+#[utoipa::path(get, path = "/api/v1/models/{model}/versions/{version}", tag = "models",
+    params(("model" = String, Path), ("version" = u32, Path)),
+    responses((status = 200, body = ModelVersionDetail), (status = "4XX", body = Problem)))]
+pub async fn get_version(
+    State(state): State<ApiState>,
+    Path((model, version)): Path<(String, u32)>,
+) -> ApiResult<Json<ModelVersionDetail>> {
+    let row = state.ctx.store.model_version(&model, version).await?;
+    let missing = || ApiError::not_found("version_not_found", format!("model '{model}' has no version {version}"));
+    let mut row = row.ok_or_else(missing)?;
+    tiegel_registry::complete_metrics(&state.ctx, &mut row).await?;
+    let lineage = tiegel_registry::lineage(&state.ctx, &row).await?.into();
+    let project = row.project.to_string();
+    Ok(Json(ModelVersionDetail { model, project, version: row.into(), lineage }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -65,10 +165,15 @@ pub struct SetAlias {
     responses((status = 200, body = Alias), (status = "4XX", body = Problem)))]
 pub async fn set_alias(
     State(state): State<ApiState>,
-    Path((model, alias)): Path<(Name, Name)>,
+    Path((model, alias)): Path<(String, String)>,
     Json(set): Json<SetAlias>,
 ) -> ApiResult<Json<Alias>> {
-    state.ctx.store.set_alias(&model, &alias, set.version, ACTOR, state.ctx.now_ms()).await?;
+    // What the documents of a project may name, too.
+    if alias.parse::<Name>().is_err() {
+        tiegel_registry::check_alias(&alias, true).map_err(malformed)?;
+    }
+    let change = Change { actor: ACTOR.to_owned(), at_ms: state.ctx.now_ms(), scope: Scope::All };
+    state.ctx.store.set_alias(&model, &alias, set.version, change).await?;
     state.reconciler.poke();
-    Ok(Json(Alias { alias: alias.to_string(), version: set.version }))
+    Ok(Json(Alias { alias, version: set.version }))
 }

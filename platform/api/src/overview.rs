@@ -275,15 +275,11 @@ impl Pages<'_> {
     async fn models(&self) -> OpResult<Vec<ModelLine>> {
         let store = &self.state.ctx.store;
         let mut lines = Vec::new();
-        for row in store.models(self.project).await? {
-            let versions = store.model_versions(&row.name).await?;
-            let aliases = store.aliases(&row.name).await?;
-            let alias =
-                |a: tiegel_store::AliasRow| crate::models::Alias { alias: a.alias.to_string(), version: a.version };
+        for row in store.models(self.project).await?.into_iter().filter(|row| !row.is_prompt()) {
             lines.push(ModelLine {
-                latest_version: versions.iter().map(|v| v.version).max().unwrap_or(0),
-                aliases: aliases.into_iter().map(alias).collect(),
-                name: row.name.to_string(),
+                latest_version: row.latest.iter().map(|v| v.version).max().unwrap_or(0),
+                aliases: row.aliases.into_iter().map(crate::models::Alias::from).collect(),
+                name: row.name,
             });
         }
         Ok(lines)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use tiegel_blobs::{BlobError, ByteStream, Tree, TreeEntry};
+use tiegel_blobs::{Access, BlobError, ByteStream, Tree, TreeEntry};
 use tiegel_context::{Ctx, OpError, OpResult};
 use tiegel_store::{ArtifactEntry, ArtifactRow};
 use tiegel_types::{Digest, limits};
@@ -89,7 +89,7 @@ impl Artifacts {
         let ours = page.entries.into_iter().map(Entry::from);
         let Some(tree) = self.destination() else { return Ok(ours.collect()) };
         // A file of ours stands before one of the same name that was there before.
-        let theirs = tree.list(folder.as_str()).await?.into_iter().map(Entry::from);
+        let theirs = tree.list(folder.as_str()).await.map_err(refused)?.into_iter().map(Entry::from);
         let all: BTreeMap<_, _> = theirs.chain(ours).map(|entry| (entry.name.clone(), entry)).collect();
         Ok(all.into_values().collect())
     }
@@ -99,7 +99,7 @@ impl Artifacts {
     pub async fn delete(&self, path: &ArtifactPath) -> OpResult<()> {
         crate::remove_tree(self.ctx(), path).await?;
         if let Some(tree) = self.destination() {
-            tree.remove(path.as_str()).await?;
+            tree.remove(path.as_str()).await.map_err(refused)?;
         }
         Ok(())
     }
@@ -108,11 +108,11 @@ impl Artifacts {
 impl Found {
     /// A file that others wrote.
     pub(crate) async fn plain(tree: &Tree, path: &ArtifactPath) -> OpResult<Self> {
-        if let Some(file) = tree.find(path.as_str()).await? {
+        if let Some(file) = tree.find(path.as_str()).await.map_err(refused)? {
             let place = Place::Plain(tree.clone());
             return Ok(Self { path: path.clone(), bytes: file.bytes, tag: file.tag, place });
         }
-        let is_there = path.is_root() || !tree.list(path.as_str()).await?.is_empty();
+        let is_there = path.is_root() || !tree.list(path.as_str()).await.map_err(refused)?.is_empty();
         Err(if is_there { is_folder(path) } else { missing(path) })
     }
 
@@ -135,10 +135,10 @@ impl Found {
     /// None where the file's store has no such URLs.
     pub async fn signed_url(&self, valid: Duration) -> OpResult<Option<SignedUrl>> {
         let url = match &self.place {
-            Place::Blob(ctx, digest) => ctx.blobs.signed_url(digest, valid).await?,
-            Place::Plain(tree) => tree.signed_url(tiegel_blobs::Access::Read, self.path.as_str(), valid).await?,
+            Place::Blob(ctx, digest) => ctx.blobs.signed_url(digest, valid).await,
+            Place::Plain(tree) => tree.signed_url(Access::Read, self.path.as_str(), valid).await,
         };
-        Ok(url.map(|url| SignedUrl { url, bytes: self.bytes }))
+        Ok(url.map_err(refused)?.map(|url| SignedUrl { url, bytes: self.bytes }))
     }
 }
 

@@ -30,9 +30,16 @@ pub async fn remove_tree(ctx: &Context, root: &ArtifactPath) -> OpResult<u64> {
 fn refused(error: BlobError) -> OpError {
     match error {
         BlobError::TooLarge { .. } => OpError::Limit(error.to_string()),
+        denied if denied.is_denied() => OpError::invalid(
+            "artifact_store_denied",
+            format!("the artifacts' store does not let the server in: set blob_options in its config ({denied})"),
+        ),
         BlobError::Body(_) | BlobError::Mismatch { .. } | BlobError::Invalid(_) => {
             OpError::invalid("upload_refused", error.to_string())
         }
         other => other.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,13 +22,13 @@ impl ArtifactPath {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        if is_foreign(text) {
-            return Err(invalid());
-        }
         let segments: Vec<String> = text.split('/').filter(|s| *s != ".").map(escape_controls).collect();
         let path = segments.join("/");
         let misleads = |segment: &String| segment.is_empty() || segment == "..";
-        if segments.iter().any(misleads) || segments.len() > SEGMENTS_MAX || path.len() > PATH_BYTES_MAX {
+        if is_foreign(text) || is_foreign(&path) || segments.iter().any(misleads) {
+            return Err(invalid());
+        }
+        if segments.len() > SEGMENTS_MAX || path.len() > PATH_BYTES_MAX {
             return Err(invalid());
         }
         Ok(Self(path))

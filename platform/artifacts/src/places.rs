@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -5,7 +6,7 @@ use tiegel_blobs::{BlobError, Tree};
 use tiegel_context::{Ctx, OpError, OpResult};
 use url::Url;
 
-use crate::{ArtifactPath, Entry, Found};
+use crate::{ArtifactPath, Entry, Found, refused};
 
 /// What a URL of our own proxy has before the path.
 const PROXY_ROUTE: &str = "/api/2.0/mlflow-artifacts/artifacts";
@@ -17,7 +18,9 @@ pub struct Places {
     pub destination: Option<String>,
     /// Folders of this machine whose files may be shown: those of sources, and the default root where it is a folder.
     pub folders: Vec<PathBuf>,
-    /// Credentials and settings for buckets.
+    /// Schemes of the buckets that the operator has named, such as `s3`, which the server therefore has access to.
+    pub schemes: Vec<String>,
+    /// Credentials and settings for buckets; where there are any, buckets of every scheme are tried.
     pub options: Vec<(String, String)>,
 }
 
@@ -55,11 +58,19 @@ impl Artifacts {
         if let Some(path) = proxied_path(uri)? {
             return Ok(Root::Ours(self.clone(), path));
         }
-        let tree = match folder_of(uri) {
-            Some(folder) => self.folder_tree(uri, &folder)?,
-            None => Tree::open(uri, &self.0.places.options).map_err(|error| unreadable(uri, &error))?,
+        if let Some(folder) = folder_of(uri) {
+            return Ok(Root::Theirs(self.folder_tree(uri, &folder)?));
+        }
+        // A blob store may be a relative folder; what a client says may not.
+        let Some((scheme, _)) = uri.split_once("://") else {
+            return Err(unreadable(uri, "it is neither a URL nor the whole path of a folder"));
         };
-        Ok(Root::Theirs(tree))
+        // Without credentials a store would be asked, for minutes, from whatever the machine has.
+        let Places { schemes, options, .. } = &self.0.places;
+        if options.is_empty() && !schemes.iter().any(|known| known == scheme) {
+            return Err(unreadable(uri, "blob_options in its config has no credentials for it"));
+        }
+        Ok(Root::Theirs(Tree::open(uri, &self.0.places.options).map_err(|error| unreadable(uri, error))?))
     }
 
     fn folder_tree(&self, uri: &str, folder: &Path) -> OpResult<Tree> {
@@ -69,7 +80,7 @@ impl Artifacts {
         match (plain, inside) {
             (true, Some((allowed, inside))) => {
                 let tree = Tree::open(&allowed.to_string_lossy(), &self.0.places.options);
-                Ok(tree.map_err(|error| unreadable(uri, &error))?.below(&inside.to_string_lossy()))
+                Ok(tree.map_err(|error| unreadable(uri, error))?.below(&inside.to_string_lossy()))
             }
             _ => Err(OpError::invalid(
                 "artifact_folder",
@@ -97,7 +108,7 @@ impl Root {
         match self {
             Self::Ours(artifacts, root) => artifacts.list(&root.join(folder)).await,
             Self::Theirs(tree) => {
-                let entries = tree.list(folder.as_str()).await?;
+                let entries = tree.list(folder.as_str()).await.map_err(refused)?;
                 Ok(entries.into_iter().map(Entry::from).collect())
             }
         }
@@ -150,6 +161,6 @@ fn folder_of(uri: &str) -> Option<PathBuf> {
     url.to_file_path().ok()
 }
 
-fn unreadable(uri: &str, error: &BlobError) -> OpError {
-    OpError::invalid("artifact_root", format!("the server cannot read '{uri}': {error}"))
+fn unreadable(uri: &str, why: impl Display) -> OpError {
+    OpError::invalid("artifact_root", format!("the server cannot read '{uri}': {why}"))
 }

@@ -28,6 +28,12 @@ pub enum BlobError {
 }
 
 impl BlobError {
+    /// Whether the store refused the server's credentials, which no other try will change.
+    pub fn is_denied(&self) -> bool {
+        use object_store::Error::{PermissionDenied, Unauthenticated};
+        matches!(self, Self::Store(PermissionDenied { .. } | Unauthenticated { .. }))
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> BlobError {
         move |source| Self::Io { what: path.display().to_string(), source }
     }

@@ -12,4 +12,6 @@ mod tree;
 pub use error::ConfigError;
 pub use load::Overrides;
 pub use secret::Secret;
-pub use tree::{Config, JobsConfig, LogFormat, PluginsConfig, QueryConfig, TelemetryConfig};
+pub use tree::{
+    Config, JobsConfig, LogFormat, PluginsConfig, QueryConfig, Synchronous, TelemetryConfig, WebhooksConfig,
+};

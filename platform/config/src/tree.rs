@@ -20,6 +20,8 @@ pub struct Config {
     /// `postgres://user:password@host/database`; SQLite in `data_dir` where it is not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<Secret>,
+    /// What an acknowledged write to SQLite survives. Postgres decides by its own `synchronous_commit`.
+    pub database_synchronous: Synchronous,
     /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///…`. Where it is not set: `.tiegel` in `artifacts_destination`,
     /// or a folder in `data_dir`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +53,7 @@ pub struct Config {
     pub query: QueryConfig,
     pub plugins: PluginsConfig,
     pub jobs: JobsConfig,
+    pub webhooks: WebhooksConfig,
     pub telemetry: TelemetryConfig,
 }
 
@@ -60,6 +63,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8484)),
             data_dir: PathBuf::from("./tiegel-data"),
             database_url: None,
+            database_synchronous: Synchronous::default(),
             blobs_url: None,
             blob_options: BTreeMap::new(),
             default_artifact_root: "mlflow-artifacts:/".to_owned(),
@@ -73,9 +77,20 @@ impl Default for Config {
             query: QueryConfig::default(),
             plugins: PluginsConfig::default(),
             jobs: JobsConfig::default(),
+            webhooks: WebhooksConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    /// The end of the process, `kill -9` too. A power cut may take the last moments, and never leaves half a write.
+    #[default]
+    Normal,
+    /// A power cut as well: each commit waits for the disk. Writers that come together share one.
+    Full,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,6 +141,16 @@ impl Default for JobsConfig {
     fn default() -> Self {
         Self { workers: 1 }
     }
+}
+
+/// What webhooks may make this server call. By default only addresses of the internet, over https.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhooksConfig {
+    /// Also addresses of this machine and of its own network.
+    pub allow_private_addresses: bool,
+    /// Also `http://`.
+    pub allow_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

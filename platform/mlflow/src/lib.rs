@@ -8,20 +8,25 @@ mod artifact_proxy;
 mod artifacts;
 mod assessments;
 mod batch;
+mod caller;
 mod download;
 mod error;
 mod evaluation_datasets;
 mod experiments;
 mod inputs;
 mod location;
+mod logged_models;
 mod logging;
 mod metrics;
+mod model_versions;
 mod multipart;
 mod operations;
 mod otlp;
 mod params;
 mod presigned;
 mod proto_json;
+mod registered_models;
+mod registry;
 mod render;
 mod runs;
 mod scorers;
@@ -29,14 +34,20 @@ mod scorers;
 mod testing;
 mod traces;
 mod traces_v2;
+#[cfg(test)]
+mod tracking_tests;
 mod validate;
+mod webhooks;
 mod wire;
 mod workspace;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use tiegel_artifacts::Artifacts;
 use tiegel_context::Ctx;
+use tiegel_registry::WebhookSender;
 
 pub use error::{ErrorCode, MlflowError, MlflowResult};
 
@@ -50,6 +61,21 @@ pub struct Mlflow {
     /// Where experiments without a location of their own keep artifacts: `mlflow-artifacts:/`, unless configured.
     pub default_artifact_root: String,
     pub artifacts: Artifacts,
+    pub registry: Registry,
+}
+
+/// What the registry needs beside the store.
+#[derive(Clone)]
+pub struct Registry {
+    pub sender: WebhookSender,
+    /// Called after each change: endpoints may have to follow an alias, and webhooks to be told.
+    pub on_change: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Registry {
+    pub(crate) fn changed(&self) {
+        (self.on_change)();
+    }
 }
 
 /// All routes of the dialect.
@@ -69,6 +95,10 @@ pub fn router(state: Mlflow) -> Router {
 fn protocol() -> Router<Mlflow> {
     Router::new()
         .merge(operations::protocol())
+        .merge(registered_models::routes())
+        .merge(model_versions::routes())
+        .merge(logged_models::routes())
+        .merge(webhooks::routes())
         .merge(assessments::protocol())
         .merge(evaluation_datasets::protocol())
         .merge(scorers::protocol())

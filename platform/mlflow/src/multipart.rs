@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tiegel_artifacts::{ArtifactPath, GivenPart};
 
 use crate::artifact_proxy::{AnyPath, place};
-use crate::params::{Params, invalid_because};
+use crate::params::{Params, invalid_because, missing};
 use crate::wire::Answer;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
@@ -64,6 +64,7 @@ async fn parts(State(state): State<Mlflow>, Path(upload): Path<String>) -> Mlflo
 
 async fn complete(State(state): State<Mlflow>, folder: AnyPath, params: Params) -> MlflowResult<Answer> {
     let path = destination(folder, &params)?;
+    params.get("parts")?.ok_or_else(|| missing("parts"))?;
     let given = params.messages("parts")?.iter().enumerate().map(given_part).collect::<MlflowResult<Vec<_>>>()?;
     state.artifacts.complete_upload(&path, params.required_text("upload_id")?, given).await?;
     Ok(Answer(json!({})))

@@ -22,8 +22,7 @@ async fn server_info(State(state): State<Mlflow>) -> Json<Value> {
     Json(json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,
-        // One streamed request is faster than parts, which are written twice; who asks for parts gets them.
-        "multipart_uploads_enabled": false,
+        "multipart_uploads_enabled": true,
         "multipart_downloads_enabled": state.artifacts.can_sign(),
         "presigned_upload_run_id_supported": true,
         "presigned_upload_model_id_supported": true,

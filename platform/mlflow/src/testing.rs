@@ -1,20 +1,26 @@
 //! The dialect over a real store, asked as a client asks it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tiegel_artifacts::{Artifacts, Places};
 use tiegel_context::testing::TestContext;
+use tiegel_registry::{WebhookPolicy, WebhookSender};
 use tower::ServiceExt as _;
 
-use crate::{Mlflow, router};
+use crate::{Mlflow, Registry, router};
 
 const BODY_BYTES_MAX: usize = 64 << 20;
 
 pub struct Server {
     pub context: TestContext,
     router: Router,
+    /// How often the registry said that it changed.
+    pub changes: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -33,8 +39,16 @@ impl Server {
         let context = TestContext::new().await;
         let artifacts = Artifacts::new(context.ctx.clone(), places).unwrap();
         let root = "mlflow-artifacts:/".to_owned();
-        let router = router(Mlflow { ctx: context.ctx.clone(), default_artifact_root: root, artifacts });
-        Self { context, router }
+        let changes = Arc::new(AtomicUsize::new(0));
+        let counted = changes.clone();
+        let policy = WebhookPolicy { allow_private_addresses: true, allow_http: true };
+        let registry = Registry {
+            sender: WebhookSender::new(policy).unwrap(),
+            on_change: Arc::new(move || _ = counted.fetch_add(1, Ordering::Relaxed)),
+        };
+        let ctx = context.ctx.clone();
+        let router = router(Mlflow { ctx, default_artifact_root: root, artifacts, registry });
+        Self { context, router, changes }
     }
 
     pub async fn send(&self, method: &str, uri: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {

@@ -56,7 +56,7 @@ async fn end(
     let end = EndTrace {
         trace_id,
         end_ms: params.int("timestamp_ms")?.unwrap_or(0),
-        state: status(&params)?.to_owned(),
+        state: state_of(&params)?.to_owned(),
         tags: pairs(&params, "tags")?,
         metadata: pairs(&params, "request_metadata")?,
     };
@@ -119,7 +119,7 @@ fn pairs(params: &Params, name: &str) -> MlflowResult<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-fn status(params: &Params) -> MlflowResult<&'static str> {
+fn state_of(params: &Params) -> MlflowResult<&'static str> {
     let Some(value) = params.get("status")? else { return Ok("STATE_UNSPECIFIED") };
     let known = match value {
         Value::Number(number) => number.as_u64().and_then(|at| STATUSES.get(usize::try_from(at).ok()?)),

@@ -272,7 +272,9 @@ impl UnitRun<'_> {
             serde_json::from_value(output.clone()).map_err(|e| OpError::internal(e.to_string()))?;
         let moved = match &register.alias {
             // Someone may have moved the alias since; a training that did not run leaves it where it is.
-            Some(alias) if !ran && self.ctx().store.alias(&register.model, alias).await?.is_some() => None,
+            Some(alias) if !ran && self.ctx().store.alias(register.model.as_str(), alias.as_str()).await?.is_some() => {
+                None
+            }
             alias => alias.clone(),
         };
         let registration = Registration {

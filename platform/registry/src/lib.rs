@@ -1,15 +1,34 @@
-//! Models, versions, aliases and the bundles they point at.
+//! Models, versions, aliases and the bundles they point at; what clients may name them and where their files may be; the
+//! webhooks that are told of changes.
 //!
-//! Invariant: a version's bundle never changes; only aliases move, and each move writes an audit row.
+//! Invariants: a version's bundle never changes; only aliases move, and each move writes an audit row. A version's files
+//! lie where its run or its logged model keeps them, and nowhere that a client could not reach without this server. A
+//! webhook never makes this server call an address of its own network, unless the operator allows it.
 
 mod bundle;
+mod lineage;
+mod names;
+mod signature;
+mod source;
+mod uri;
+mod webhooks;
 
 use serde_json::Value;
 use tiegel_context::{Context, OpError, OpResult};
-use tiegel_store::{ModelVersionRow, NewModelVersion};
+use tiegel_store::{Change, ModelVersionRow, NewModelVersion, Scope};
 use tiegel_types::{Digest, Metrics, Name, RunId};
 
 pub use bundle::{Bundle, BundleModel, ReplayTables, Stage};
+pub use lineage::{Lineage, lineage};
+pub use names::check_alias;
+pub use source::{ModelUri, check_prompt_source, check_source, is_within, not_contained};
+pub use uri::Uri;
+pub use webhooks::{
+    SendError, Sent, WebhookDeliverer, WebhookPolicy, WebhookSender, event_of, event_parts, example_of,
+};
+
+/// Where clients find the files of bundles: below it a folder for each, named by its digest.
+pub const BUNDLES_LOCATION: &str = "mlflow-artifacts:/bundles";
 
 /// Stores a bundle's manifest; its weights and states are stored already.
 pub async fn put_bundle(ctx: &Context, bundle: &Bundle) -> OpResult<Digest> {
@@ -32,6 +51,16 @@ pub async fn get_bundle(ctx: &Context, digest: &Digest) -> OpResult<Bundle> {
     serde_json::from_value(value).map_err(|e| OpError::internal(format!("bundle {digest} is not readable: {e}")))
 }
 
+/// Gives a version that a client registered the metrics of its logged model, or else of its run.
+pub async fn complete_metrics(ctx: &Context, version: &mut ModelVersionRow) -> OpResult<()> {
+    if version.metrics.is_empty() && version.bundle.is_none() && !version.run_id.is_empty() {
+        let Ok(run) = version.run_id.parse() else { return Ok(()) };
+        let latest = ctx.store.latest_metrics(&run).await?;
+        version.metrics = latest.into_iter().map(|(key, point)| (key, point.value)).collect();
+    }
+    Ok(())
+}
+
 pub struct Registration {
     pub project: Name,
     pub model: Name,
@@ -46,24 +75,45 @@ pub struct Registration {
 /// Makes a version of the bundle, or finds the one it has, and moves the alias to it.
 pub async fn register(ctx: &Context, registration: Registration) -> OpResult<ModelVersionRow> {
     let Registration { project, model, alias, bundle, run, metrics, actor } = registration;
-    let new = NewModelVersion { project, model, bundle, run_id: run, metrics, alias, actor };
-    Ok(ctx.store.register_version(new, ctx.now_ms()).await?)
+    let manifest = get_bundle(ctx, &bundle).await?;
+    let new = NewModelVersion {
+        project,
+        model: model.to_string(),
+        bundle,
+        location: format!("{BUNDLES_LOCATION}/{}", bundle.hex()),
+        run_id: run,
+        metrics,
+        signature: Some(signature::of_bundle(&manifest)),
+        alias: alias.map(|alias| alias.to_string()),
+    };
+    Ok(ctx.store.register_version(new, Change { actor, at_ms: ctx.now_ms(), scope: Scope::All }).await?)
 }
 
-/// Which version an endpoint asks for; none while it does not exist.
-pub async fn resolve(
-    ctx: &Context,
-    model: &Name,
-    alias: Option<&Name>,
-    version: Option<u32>,
-) -> OpResult<Option<ModelVersionRow>> {
+/// What an endpoint asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Missing,
+    /// A version that a client registered: its files are the client's own, and no bundle that could serve.
+    WithoutBundle(u32),
+    Bundle(WantedBundle),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedBundle {
+    pub version: u32,
+    pub bundle: Digest,
+}
+
+pub async fn resolve(ctx: &Context, model: &Name, alias: Option<&Name>, version: Option<u32>) -> OpResult<Wanted> {
     let version = match (alias, version) {
         (_, Some(version)) => Some(version),
-        (Some(alias), None) => ctx.store.alias(model, alias).await?,
+        (Some(alias), None) => ctx.store.alias(model.as_str(), alias.as_str()).await?,
         (None, None) => None,
     };
-    match version {
-        Some(version) => Ok(ctx.store.model_version(model, version).await?),
-        None => Ok(None),
-    }
+    let Some(version) = version else { return Ok(Wanted::Missing) };
+    Ok(match ctx.store.model_version(model.as_str(), version).await?.map(|row| row.bundle) {
+        None => Wanted::Missing,
+        Some(None) => Wanted::WithoutBundle(version),
+        Some(Some(bundle)) => Wanted::Bundle(WantedBundle { version, bundle }),
+    })
 }

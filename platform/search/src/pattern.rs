@@ -16,15 +16,13 @@ impl Pattern {
         Ok(Self { text, any_case })
     }
 
-    /// The pattern itself, where letters match only themselves.
-    pub fn like(&self) -> Option<&str> {
-        (!self.any_case).then_some(self.text.as_str())
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
-    /// What all matching texts start with, where that is known.
-    pub fn prefix(&self) -> Option<&str> {
-        let end = self.text.find(['%', '_']).unwrap_or(self.text.len());
-        (!self.any_case && end > 0).then_some(&self.text[..end])
+    /// Whether letters match only themselves.
+    pub fn minds_case(&self) -> bool {
+        !self.any_case
     }
 
     /// The same pattern for GLOB, which minds letters' case in SQLite, other than LIKE there.
@@ -180,13 +178,6 @@ mod tests {
         let pattern = Pattern::new("aÉ1".to_owned(), true).unwrap();
         assert_eq!(pattern.glob(), "[aA][Éé]1");
         assert_eq!(pattern.posix(), "^[aA][Éé]1$");
-    }
-
-    #[test]
-    fn a_prefix_is_known_only_where_case_counts() {
-        assert_eq!(Pattern::new("ab_c%".to_owned(), false).unwrap().prefix(), Some("ab"));
-        assert_eq!(Pattern::new("%c".to_owned(), false).unwrap().prefix(), None);
-        assert_eq!(Pattern::new("ab".to_owned(), true).unwrap().prefix(), None);
     }
 
     #[test]

@@ -6,13 +6,13 @@ use anyhow::Context as _;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tiegel_blobs::Blobs;
-use tiegel_config::Config;
+use tiegel_config::{Config, Synchronous};
 use tiegel_context::{Context, Ctx};
 use tiegel_engine::{PluginHost, PluginLimits};
 use tiegel_jobs::{SystemClock, Wake};
 use tiegel_model::{CandleEngine, ModelConfig};
 use tiegel_query::{QueryConfig, QueryEngine};
-use tiegel_store::Store;
+use tiegel_store::{Durability, Store};
 use tiegel_telemetry::Metrics;
 use tiegel_types::limits;
 use tiegel_wasm::{HostConfig, WasmHost};
@@ -23,7 +23,12 @@ use crate::places;
 /// Joins store, blobs and engines.
 pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
     let data_dir = std::path::absolute(&config.data_dir)?;
-    let store = Store::open(&database_url(config, &data_dir)).await.context("cannot open the metadata database")?;
+    let durability = match config.database_synchronous {
+        Synchronous::Normal => Durability::Process,
+        Synchronous::Full => Durability::Power,
+    };
+    let store = Store::open_with(&database_url(config, &data_dir), durability).await;
+    let store = store.context("cannot open the metadata database")?;
     let blobs = open_blobs(config, &data_dir)?;
     let plugins = plugin_host(config, &data_dir)?;
     let query = QueryConfig {

@@ -59,7 +59,9 @@ pub fn artifacts(config: &Config) -> anyhow::Result<Places> {
     let mut folders = config.source_roots.clone();
     folders.extend(folder(&default_artifact_root(config)?));
     let destination = config.artifacts_destination.as_deref().map(absolute).transpose()?;
-    Ok(Places { destination, folders, options: options(config) })
+    let named = [Some(&config.default_artifact_root), config.artifacts_destination.as_ref(), config.blobs_url.as_ref()];
+    let schemes = named.into_iter().flatten().filter_map(|place| Some(place.split_once("://")?.0.to_owned())).collect();
+    Ok(Places { destination, folders, schemes, options: options(config) })
 }
 
 /// As clients are told it: a URI, or the whole path of a folder.

@@ -9,8 +9,9 @@ use tiegel_config::Config;
 use tiegel_context::Ctx;
 use tiegel_http::{EdgeConfig, GuardConfig, RequestRecord, edge};
 use tiegel_jobs::{JobRunner, ReconcilerHandle, RunnerHandle, start_reconciler};
-use tiegel_mlflow::Mlflow;
+use tiegel_mlflow::{Mlflow, Registry};
 use tiegel_project::{Progress, RunHandler};
+use tiegel_registry::{WebhookDeliverer, WebhookPolicy, WebhookSender};
 use tiegel_serving::{EndpointReconciler, Endpoints};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ use crate::places;
 
 /// How often endpoints are compared with their documents when nothing pokes.
 const RECONCILE_SECONDS: u64 = 10;
+/// How often webhooks are looked after when nothing pokes.
+const WEBHOOK_SECONDS: u64 = 2;
 /// How long requests and jobs get to end.
 const SHUTDOWN_SECONDS_MAX: u64 = 10;
 
@@ -31,6 +34,7 @@ pub struct Server {
     ctx: Ctx,
     runner: RunnerHandle,
     reconciler: ReconcilerHandle,
+    webhooks: ReconcilerHandle,
     stop: CancellationToken,
     tasks: TaskTracker,
     lock: DataLock,
@@ -74,10 +78,12 @@ impl Server {
             query: QueryLimits { rows_max: config.query.rows_max, seconds_max: config.query.seconds_max },
             version: env!("CARGO_PKG_VERSION"),
         };
+        let (registry, webhooks) = registry(config, &ctx, &reconciler)?;
         let places = places::artifacts(config)?;
         let artifacts = Artifacts::new(ctx.clone(), places).context("cannot use artifacts_destination")?;
         let default_artifact_root = places::default_artifact_root(config)?;
-        let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root, artifacts };
+        ctx.store.settle_artifact_locations(&default_artifact_root).await?;
+        let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root, artifacts, registry };
         let router =
             tiegel_api::router(state).merge(tiegel_inference::router(endpoints)).merge(tiegel_mlflow::router(mlflow));
         let listener = TcpListener::bind(config.listen).await;
@@ -87,26 +93,41 @@ impl Server {
         let service = edge(router, edge_config(config, address, &ctx));
         tasks.spawn(answer(listener, service, stop.clone()));
         tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, ctx, runner, reconciler, stop, tasks, lock })
+        Ok(Self { address, ctx, runner, reconciler, webhooks, stop, tasks, lock })
     }
 
     /// Lets requests end, puts running jobs back in the queue and closes the store. Answers whether all ended in time.
     pub async fn shutdown(self) -> bool {
-        let Self { address: _, ctx, runner, reconciler, stop, tasks, lock } = self;
+        let Self { address: _, ctx, runner, reconciler, webhooks, stop, tasks, lock } = self;
         let limit = Duration::from_secs(SHUTDOWN_SECONDS_MAX);
         stop.cancel();
         tasks.close();
         let answered = tokio::time::timeout(limit, tasks.wait()).await.is_ok();
         let worked = runner.shutdown(limit).await;
         let reconciled = reconciler.shutdown(limit).await;
+        let told = webhooks.shutdown(limit).await;
         ctx.store.close().await;
         drop(lock);
-        let clean = answered && worked && reconciled;
+        let clean = answered && worked && reconciled && told;
         if !clean {
-            tracing::warn!(answered, worked, reconciled, "not everything ended in time");
+            tracing::warn!(answered, worked, reconciled, told, "not everything ended in time");
         }
         clean
     }
+}
+
+/// What the registry of the MLflow dialect calls when something changes, and the webhooks that are told of it.
+fn registry(config: &Config, ctx: &Ctx, endpoints: &ReconcilerHandle) -> anyhow::Result<(Registry, ReconcilerHandle)> {
+    let policy = WebhookPolicy {
+        allow_private_addresses: config.webhooks.allow_private_addresses,
+        allow_http: config.webhooks.allow_http,
+    };
+    let sender = WebhookSender::new(policy)?;
+    let deliverer = Arc::new(WebhookDeliverer::new(ctx.clone(), sender.clone()));
+    let webhooks = start_reconciler(deliverer, Duration::from_secs(WEBHOOK_SECONDS));
+    let pokes = [endpoints.clone(), webhooks.clone()];
+    let on_change = Arc::new(move || pokes.iter().for_each(ReconcilerHandle::poke));
+    Ok((Registry { sender, on_change }, webhooks))
 }
 
 async fn answer(listener: TcpListener, service: axum::Router, stop: CancellationToken) {

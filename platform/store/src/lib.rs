@@ -13,6 +13,7 @@ mod db;
 mod endpoints;
 mod error;
 pub mod evaluation;
+pub mod foreign;
 mod jobs;
 mod migrate;
 mod plugins;
@@ -38,11 +39,12 @@ pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Durability, Store, sqlite_url};
 pub use projects::{ProjectRow, ResourceChange, ResourceRow};
 pub use registry::{
-    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, Made, ModelRow, ModelVersionRow, NewModel,
-    NewModelVersion, NewVersion, NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags,
-    WebhookChange, WebhookPage, WebhookRow, WebhookSecret, is_prompt,
+    AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, LoggedModelMetric, LoggedModelRow,
+    LoggedModelStatus, Made, ModelRow, ModelVersionRow, NewLoggedModel, NewModel, NewModelVersion, NewVersion,
+    NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags, WebhookChange, WebhookPage,
+    WebhookRow, WebhookSecret, is_prompt,
 };
-pub use search::{Page, View};
+pub use search::{FoundExperiment, Page, SearchExperiments, SearchRuns, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 pub use tracking::{
     ArtifactLocation, Batch, DatasetInput, DatasetSummary, ExperimentRow, HistoryPage, HistoryQuery, LatestMetric,

@@ -7,7 +7,9 @@ mod aliases;
 mod deliveries;
 mod events;
 mod loading;
+mod logged;
 mod models;
+mod pairs;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -19,9 +21,11 @@ use std::str::FromStr;
 
 use tiegel_types::{Digest, JobId, Metrics, Name};
 
-use crate::StoreError;
+use crate::{Scope, StoreError};
+use pairs::{PairsOf, put_pairs, remove_pair};
 
 pub use deliveries::{Attempt, Delivery, DeliveryRow, DeliveryState, Outcome};
+pub use logged::{LoggedModelMetric, LoggedModelRow, LoggedModelStatus, NewLoggedModel};
 pub use models::NewModel;
 pub use versions::{NewModelVersion, NewVersion};
 pub use webhooks::{NewWebhook, WebhookChange, WebhookPage, WebhookRow, WebhookSecret};
@@ -36,12 +40,13 @@ pub const PROMPT_TYPE_TAG: &str = "_mlflow_prompt_type";
 /// Keys and values, by key.
 pub type Tags = Vec<(String, String)>;
 
-/// Who changes the registry, and when.
+/// Who changes the registry, when, and what of it they can see.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// For the audit.
     pub actor: String,
     pub at_ms: i64,
+    pub scope: Scope,
 }
 
 /// What became of a request for a name.

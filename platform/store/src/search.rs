@@ -10,26 +10,47 @@ mod clause;
 mod compare;
 mod entity;
 mod evaluation;
+mod experiments;
 mod keys;
 mod query;
 mod rest;
 mod runs;
 mod scan;
 mod sql;
+mod statement;
+mod stretch;
 mod traces;
 
 use tiegel_search::{Filter, Fingerprint, Order, PageToken};
 
+use crate::db::Tx;
+use crate::tracking::Scope;
 use crate::{Result, StoreError};
-use query::{Found, Query};
+use query::Query;
+
+pub use experiments::{FoundExperiment, SearchExperiments};
+pub use runs::SearchRuns;
 
 pub(crate) use entity::Searched;
 pub(crate) use evaluation::EVALUATION_DATASETS;
 pub(crate) use sql::Bound;
 pub(crate) use traces::TRACES;
 
-/// Records of one clause that are looked at one by one.
-const CANDIDATES_MAX: usize = 2_000;
+/// When to do what; an answer is the same with any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// Records that one clause leaves, so few that they are looked at one by one. Where each clause leaves more, reading in
+    /// order finds a page of them soon.
+    pub candidates_max: usize,
+    /// Records that are looked up one by one while reading in order, at least and for each that is wanted. Beyond them, the
+    /// set of all matches is made first.
+    pub window_rows: usize,
+    pub window_rows_of_wanted: usize,
+    /// Records of one value that the database may sort by the other keys.
+    pub ties_max: usize,
+}
+
+const TUNING: Tuning = Tuning { candidates_max: 1_000, window_rows: 10_000, window_rows_of_wanted: 20, ties_max: 500 };
 
 /// Which records are wanted by their lifecycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,30 +79,32 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// What is searched for, whatever it is.
+/// A search of any entity.
 #[derive(Clone, Debug)]
 pub(crate) struct Search {
+    /// Values of the entity's scope: experiments, or projects.
     pub scopes: Vec<Bound>,
     pub view: View,
     pub filter: Filter,
     pub order: Order,
     pub limit: usize,
+    /// What the page before answered.
     pub token: Option<String>,
     /// Records other than these are left out.
     pub only: Option<Vec<Bound>>,
-    pub candidates_max: usize,
+    pub tuning: Tuning,
 }
 
 impl Search {
     /// The first page of what a filter matches.
     pub fn new(scopes: Vec<Bound>, filter: Filter, order: Order, limit: usize) -> Self {
         let view = View::default();
-        Self { scopes, view, filter, order, limit, token: None, only: None, candidates_max: CANDIDATES_MAX }
+        Self { scopes, view, filter, order, limit, token: None, only: None, tuning: TUNING }
     }
 
     /// The ids of one page.
-    pub fn page(mut self, tx: &mut crate::db::Tx<'_>, searched: &'static Searched) -> Result<Page<Bound>> {
-        searched.in_columns(&mut self.filter, &mut self.order);
+    pub fn page(mut self, tx: &mut Tx<'_>, searched: &'static Searched) -> Result<Page<Bound>> {
+        searched.resolve(&mut self.filter, &mut self.order);
         self.scopes.sort();
         self.scopes.dedup();
         let stages = if searched.stage.is_some() { self.view.stages() } else { &[] };
@@ -98,13 +121,21 @@ impl Search {
             // One more tells whether there is another page.
             count: self.limit.saturating_add(1),
             only: self.only.as_deref(),
-            candidates_max: self.candidates_max,
+            tuning: self.tuning,
         };
         let mut found = query.run(tx)?;
         let has_more = found.len() > self.limit;
         found.truncate(self.limit);
-        let next = found.last().filter(|_| has_more).map(|last: &Found| last.keys.encode(&fingerprint));
+        let next = found.last().filter(|_| has_more).map(|last| last.keys.encode(&fingerprint));
         Ok(Page { rows: found.into_iter().map(|found| found.id).collect(), next })
+    }
+}
+
+/// The projects that a scope sees.
+pub(crate) fn projects(tx: &mut Tx<'_>, scope: &Scope) -> Result<Vec<Bound>> {
+    match scope {
+        Scope::Project(name) => Ok(vec![Bound::Text(name.to_string())]),
+        Scope::All => tx.rows("SELECT name FROM projects", &[], |row| Ok(Bound::Text(row.text(0)?))),
     }
 }
 

@@ -36,9 +36,11 @@ pub use run_data::{LatestMetric, RunData};
 pub use runs::{NewRun, RunRow, RunUpdate};
 pub use sample::SampleQuery;
 
-pub(crate) use experiments::{OWN_ARTIFACTS, expect_active, expect_experiment};
-pub(crate) use keys::Keys;
-pub(crate) use runs::no_run;
+pub(crate) use experiments::{OWN_ARTIFACTS, expect_active, expect_experiment, experiment_tags_of, experiments_of_ids};
+pub(crate) use keys::{Keys, one_of};
+pub(crate) use run_data::read_run_data;
+pub(crate) use runs::{no_run, runs_of_ids};
+pub(crate) use text::{HEAD_CHARS, split};
 
 /// Whose experiments and runs an operation sees: what another project has does not exist.
 #[derive(Clone, Debug, PartialEq)]

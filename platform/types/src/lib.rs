@@ -12,6 +12,7 @@ mod nearest;
 mod schema;
 mod state;
 mod table;
+pub mod transfer;
 pub mod uri;
 
 pub use dataset::{ColumnProfile, Ordering, Profile, SourceFormat, TableTest, TestReport, TopValue};

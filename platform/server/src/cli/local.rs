@@ -139,3 +139,45 @@ async fn run(config: &Config) -> anyhow::Result<bool> {
     tracing::info!("stopping");
     Ok(server.shutdown().await)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    fn parse(args: &[&str]) -> Result<Serve, clap::Error> {
+        Line::try_parse_from([&["serve"], args].concat()).map(|line| line.serve)
+    }
+
+    #[test]
+    fn the_flags_of_mlflows_server_are_taken() {
+        let args = [
+            "--host",
+            "localhost",
+            "--port",
+            "5000",
+            "--default-artifact-root",
+            "./runs",
+            "--artifacts-destination",
+            "s3://b",
+        ];
+        let serve = parse(&args).unwrap();
+        assert_eq!((serve.host, serve.port), (Some(Ipv4Addr::LOCALHOST.into()), Some(5_000)));
+        assert_eq!(serve.default_artifact_root.as_deref(), Some("./runs"));
+        assert_eq!(serve.artifacts_destination.as_deref(), Some("s3://b"));
+        assert_eq!(parse(&["--host", "0.0.0.0"]).unwrap().host, Some(Ipv4Addr::UNSPECIFIED.into()));
+    }
+
+    #[test]
+    fn an_address_is_given_one_way() {
+        assert!(parse(&["--listen", "127.0.0.1:1", "--port", "2"]).is_err());
+        assert!(parse(&["--host", "ml.example"]).is_err());
+    }
+}

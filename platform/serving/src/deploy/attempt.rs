@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use tiegel_context::{Ctx, OpError, OpResult};
-use tiegel_registry::resolve;
+use tiegel_registry::{Wanted, WantedBundle, resolve};
 use tiegel_spec::EndpointSpec;
-use tiegel_store::{EndpointStatusRow, ModelVersionRow, ResourceRow};
+use tiegel_store::{EndpointStatusRow, ResourceRow};
 use tiegel_types::{EndpointState, Name};
 use tracing::Instrument;
 
@@ -60,8 +60,16 @@ impl Attempt<'_> {
             engines: engines(self.ctx),
         };
         let (alias, version) = (now.spec.alias.as_ref(), now.spec.version);
-        let Some(wanted) = resolve(self.ctx, &now.spec.model, alias, version).await? else {
-            return self.pending(now).await;
+        let wanted = match resolve(self.ctx, &now.spec.model, alias, version).await? {
+            Wanted::Bundle(wanted) => wanted,
+            Wanted::Missing => {
+                let why = missing(&now.spec);
+                return self.pending(now, why).await;
+            }
+            Wanted::WithoutBundle(version) => {
+                let why = without_bundle(&now.spec.model, version);
+                return self.pending(now, why).await;
+            }
         };
         if now.live.as_ref().is_some_and(|live| live.loaded().digest() == wanted.bundle) {
             return self.keep(now, &wanted).await;
@@ -99,20 +107,19 @@ impl Attempt<'_> {
         self.endpoints.entry(&self.resource.name).and_then(|entry| entry.live)
     }
 
-    /// What is asked for does not exist yet.
-    async fn pending(&self, now: Situation) -> OpResult<EndpointStatusRow> {
-        let missing = missing(&now.spec);
+    /// What is asked for is not there, or is nothing that could serve.
+    async fn pending(&self, now: Situation, why: String) -> OpResult<EndpointStatusRow> {
         match now.live.clone() {
             Some(live) => {
-                let message = format!("{missing} Version {} keeps serving.", live.served.version);
+                let message = format!("{why} Version {} keeps serving.", live.served.version);
                 self.write(now.record, EndpointState::Ready, Some(message), Some(live)).await
             }
-            None => self.write(now.record, EndpointState::Pending, Some(missing), None).await,
+            None => self.write(now.record, EndpointState::Pending, Some(why), None).await,
         }
     }
 
     /// What is asked for serves already, perhaps under another version number.
-    async fn keep(&self, mut now: Situation, wanted: &ModelVersionRow) -> OpResult<EndpointStatusRow> {
+    async fn keep(&self, mut now: Situation, wanted: &WantedBundle) -> OpResult<EndpointStatusRow> {
         let served = self.served(&now.spec.model, wanted.version);
         let live = match now.live.take() {
             Some(live) if live.served != served => Some(Arc::new(live.renamed(served))),
@@ -131,7 +138,7 @@ impl Attempt<'_> {
         self.write(now.record, state, message, now.live).await
     }
 
-    async fn deploy(&self, now: Situation, wanted: ModelVersionRow) -> OpResult<EndpointStatusRow> {
+    async fn deploy(&self, now: Situation, wanted: WantedBundle) -> OpResult<EndpointStatusRow> {
         let loading = format!("version {} of model '{}' is being loaded and replayed", wanted.version, now.spec.model);
         self.write(now.record.clone(), EndpointState::Deploying, Some(loading), now.live.clone()).await?;
         match self.prove(&wanted).await {
@@ -153,7 +160,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn prove(&self, wanted: &ModelVersionRow) -> OpResult<(Arc<LoadedBundle>, ReplayReport)> {
+    async fn prove(&self, wanted: &WantedBundle) -> OpResult<(Arc<LoadedBundle>, ReplayReport)> {
         let loaded = LoadedBundle::load(self.ctx, wanted.bundle).await?;
         let span = tracing::info_span!("endpoint.replay", bundle = %wanted.bundle);
         let report = replay(self.ctx, loaded.clone()).instrument(span).await?;
@@ -172,7 +179,7 @@ impl Attempt<'_> {
     async fn switch(
         &self,
         now: Situation,
-        wanted: &ModelVersionRow,
+        wanted: &WantedBundle,
         loaded: Arc<LoadedBundle>,
         report: ReplayReport,
     ) -> OpResult<EndpointStatusRow> {
@@ -186,7 +193,7 @@ impl Attempt<'_> {
     async fn refuse(
         &self,
         now: Situation,
-        wanted: &ModelVersionRow,
+        wanted: &WantedBundle,
         why: String,
         report: Option<ReplayReport>,
     ) -> OpResult<EndpointStatusRow> {
@@ -252,4 +259,12 @@ fn missing(spec: &EndpointSpec) -> String {
         ),
         (None, None) => format!("the document names neither an alias nor a version of model '{model}'."),
     }
+}
+
+/// Says what a version lacks that a client registered.
+fn without_bundle(model: &Name, version: u32) -> String {
+    format!(
+        "version {version} of model '{model}' was registered by a client and carries no bundle, so this server cannot \
+         serve it: point the endpoint at a version that a training of this server registered."
+    )
 }

@@ -3,6 +3,7 @@ mod world;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
+use tiegel_store::{Change, NewVersion, Scope};
 use tiegel_types::EndpointState;
 
 use super::*;
@@ -132,6 +133,35 @@ async fn an_endpoint_that_is_declared_no_more_is_taken_down() {
 }
 
 #[tokio::test]
+async fn a_version_without_a_bundle_is_named_and_the_old_one_keeps_serving() {
+    let world = World::new().await;
+    let (reconciler, endpoints) = world.server();
+    world.declare("delay", by_alias()).await;
+    world.register(json!({})).await;
+    reconciler.reconcile_all().await.unwrap();
+    let by = |at_ms| Change { actor: "mlflow client".to_owned(), at_ms, scope: Scope::All };
+    let logged = NewVersion {
+        model: "delay".to_owned(),
+        source: "s3://bucket/model".to_owned(),
+        storage_location: "s3://bucket/model".to_owned(),
+        run_id: String::new(),
+        run_link: String::new(),
+        logged_model_id: None,
+        description: None,
+        user: None,
+        signature: None,
+        tags: vec![],
+    };
+    let version = world.ctx.store.create_version(logged, by(8)).await.unwrap().version;
+    world.ctx.store.set_alias("delay", "champion", version, by(9)).await.unwrap();
+    let status = reconciler.deploy(&world.project, &name("delay")).await.unwrap();
+    let message = status.message.unwrap();
+    assert!(message.starts_with("version 2 of model 'delay' was registered by a client"), "{message}");
+    assert!(message.ends_with("Version 1 keeps serving."), "{message}");
+    assert_eq!((status.state, predicted(&endpoints).await.0), (EndpointState::Ready, 1));
+}
+
+#[tokio::test]
 async fn an_alias_that_goes_back_serves_the_old_version_again() {
     let world = World::new().await;
     let (reconciler, endpoints) = world.server();
@@ -141,7 +171,8 @@ async fn an_alias_that_goes_back_serves_the_old_version_again() {
     world.register(json!({"note": "second"})).await;
     reconciler.reconcile_all().await.unwrap();
     assert_eq!(predicted(&endpoints).await.0, 2);
-    world.ctx.store.set_alias(&name("delay"), &name("champion"), 1, "test", 9).await.unwrap();
+    let change = Change { actor: "test".to_owned(), at_ms: 9, scope: Scope::All };
+    world.ctx.store.set_alias("delay", "champion", 1, change).await.unwrap();
     reconciler.reconcile_all().await.unwrap();
     assert_eq!(predicted(&endpoints).await.0, 1);
 }

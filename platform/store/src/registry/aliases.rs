@@ -11,7 +11,7 @@ impl Store {
     pub async fn set_alias(&self, model: &str, alias: &str, version: u32, change: Change) -> Result<bool> {
         let (model, alias) = (model.to_owned(), alias.to_owned());
         self.transact(move |tx| {
-            let model = Claimed::hold(tx, &model)?;
+            let model = Claimed::hold(tx, &model, &change)?;
             point(tx, &model, (&alias, version), &change)
         })
         .await
@@ -22,7 +22,7 @@ impl Store {
     pub async fn delete_alias(&self, model: &str, alias: &str, change: Change) -> Result<bool> {
         let (model, alias) = (model.to_owned(), alias.to_owned());
         self.transact(move |tx| {
-            let model = Claimed::hold(tx, &model)?;
+            let model = Claimed::hold(tx, &model, &change)?;
             let Some(before) = target(tx, model.id, &alias)? else { return Ok(false) };
             let sql = "DELETE FROM model_aliases WHERE model = $1 AND alias = $2";
             tx.execute(sql, &[model.id.into(), (&alias).into()])?;

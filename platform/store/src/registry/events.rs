@@ -17,14 +17,18 @@ pub(super) struct Claimed {
 }
 
 impl Claimed {
-    /// Holds a model until the transaction ends.
-    pub fn hold(tx: &mut Tx<'_>, name: &str) -> Result<Self> {
-        Self::claim(tx, name, None)
+    /// Holds a model until the transaction ends. One that the change cannot see does not exist.
+    pub fn hold(tx: &mut Tx<'_>, name: &str, change: &Change) -> Result<Self> {
+        Self::claim(tx, name, None).and_then(|model| model.seen_by(change))
     }
 
     /// Also says that the model changes now.
-    pub fn touch(tx: &mut Tx<'_>, name: &str, now_ms: i64) -> Result<Self> {
-        Self::claim(tx, name, Some(now_ms))
+    pub fn touch(tx: &mut Tx<'_>, name: &str, change: &Change) -> Result<Self> {
+        Self::claim(tx, name, Some(change.at_ms)).and_then(|model| model.seen_by(change))
+    }
+
+    fn seen_by(self, change: &Change) -> Result<Self> {
+        if change.scope.sees(self.project.as_str()) { Ok(self) } else { Err(no_model(&self.name)) }
     }
 
     fn claim(tx: &mut Tx<'_>, name: &str, now_ms: Option<i64>) -> Result<Self> {

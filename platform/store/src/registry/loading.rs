@@ -40,6 +40,20 @@ pub(crate) fn list(ids: impl IntoIterator<Item = i64>) -> String {
     format!("[{}]", ids.join(","))
 }
 
+/// As [`in_first`], for a list of texts.
+pub(crate) fn text_in_first(tx: &Tx<'_>) -> &'static str {
+    if tx.is_sqlite() {
+        "IN (SELECT value FROM json_each($1))"
+    } else {
+        "IN (SELECT json_array_elements_text($1::json))"
+    }
+}
+
+/// The list that [`text_in_first`] reads.
+pub(crate) fn list_of_texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    serde_json::Value::from_iter(texts).to_string()
+}
+
 fn attach_to_versions(tx: &mut Tx<'_>, versions: &mut [ModelVersionRow]) -> Result<()> {
     if versions.is_empty() {
         return Ok(());

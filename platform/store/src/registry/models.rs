@@ -2,8 +2,8 @@ use serde_json::json;
 use tiegel_types::Name;
 
 use super::events::Claimed;
-use super::tags::{self, Owner};
-use super::{AliasRow, Change, Made, ModelRow, Tags, is_prompt, loading, no_model};
+use super::tags::MODEL_TAGS;
+use super::{AliasRow, Change, Made, ModelRow, Tags, is_prompt, loading, no_model, put_pairs};
 use crate::db::Tx;
 use crate::{Result, Store};
 
@@ -40,7 +40,7 @@ impl Store {
     pub async fn describe_model(&self, name: &str, description: String, change: Change) -> Result<ModelRow> {
         let name = name.to_owned();
         self.transact(move |tx| {
-            let model = Claimed::touch(tx, &name, change.at_ms)?;
+            let model = Claimed::touch(tx, &name, &change)?;
             let sql = "UPDATE registered_models SET description = $2 WHERE id = $1";
             tx.execute(sql, &[model.id.into(), (&description).into()])?;
             existing(tx, &name)
@@ -60,7 +60,7 @@ impl Store {
     pub async fn delete_model(&self, name: &str, change: Change) -> Result<()> {
         let name = name.to_owned();
         self.transact(move |tx| {
-            let model = Claimed::hold(tx, &name)?;
+            let model = Claimed::hold(tx, &name, &change)?;
             tx.execute("DELETE FROM registered_models WHERE id = $1", &[model.id.into()])?;
             model.audit(tx, &change, ("model.delete", format!("model/{name}")), json!({}))
         })
@@ -92,7 +92,7 @@ fn create(tx: &mut Tx<'_>, new: &NewModel, change: &Change) -> Result<Made<Model
     let Some(id) = insert(tx, new, change.at_ms)? else {
         return taken(tx, &new.name);
     };
-    tags::put(tx, Owner::Model(id), &new.tags)?;
+    put_pairs(tx, MODEL_TAGS.of(id.into()), &new.tags)?;
     let is_prompt = is_prompt(&new.tags);
     let model = Claimed { id, project: new.project.clone(), name: new.name.clone(), is_prompt };
     model.tell_of_model(tx, change, &new.tags, &new.description)?;
@@ -116,7 +116,7 @@ fn taken(tx: &mut Tx<'_>, name: &str) -> Result<Made<ModelRow>> {
 }
 
 fn rename(tx: &mut Tx<'_>, name: &str, new_name: &str, change: &Change) -> Result<Made<ModelRow>> {
-    let model = Claimed::touch(tx, name, change.at_ms)?;
+    let model = Claimed::touch(tx, name, change)?;
     if name != new_name {
         if by_name(tx, new_name)?.is_some() {
             return taken(tx, new_name);

@@ -1,19 +1,20 @@
 mod bundles;
 mod clients;
+mod logged;
 mod webhooks;
 
 use serde_json::json;
 use tiegel_types::Name;
 
 use super::{Change, Made, ModelRow, NewModel, NewVersion, Tags};
-use crate::Store;
+use crate::{Scope, Store};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
 fn by(actor: &str, at_ms: i64) -> Change {
-    Change { actor: actor.to_owned(), at_ms }
+    Change { actor: actor.to_owned(), at_ms, scope: Scope::All }
 }
 
 fn tags(pairs: &[(&str, &str)]) -> Tags {

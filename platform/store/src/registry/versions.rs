@@ -4,8 +4,8 @@ use tiegel_types::{Digest, Metrics, Name, RunId};
 use super::aliases::point;
 use super::events::{Claimed, VersionEvent};
 use super::models::{NewModel, insert as insert_model};
-use super::tags::{self, Owner, held_version};
-use super::{Change, ModelVersionRow, Stage, Tags, is_prompt, loading, no_model, no_version};
+use super::tags::{VERSION_TAGS, held_version};
+use super::{Change, ModelVersionRow, Stage, Tags, is_prompt, loading, logged, no_model, no_version, put_pairs};
 use crate::columns::json_text;
 use crate::db::Tx;
 use crate::{Result, Store, StoreError};
@@ -79,7 +79,7 @@ impl Store {
     ) -> Result<ModelVersionRow> {
         let model = model.to_owned();
         self.transact(move |tx| {
-            let (_, id) = held_version(tx, &model, version)?;
+            let (_, id) = held_version(tx, (&model, version), &change)?;
             let sql = "UPDATE model_versions SET description = $2, updated_ms = $3 WHERE id = $1";
             tx.execute(sql, &[id.into(), (&description).into(), change.at_ms.into()])?;
             existing(tx, &model, version)
@@ -105,8 +105,8 @@ impl Store {
     pub async fn delete_version(&self, model: &str, version: u32, change: Change) -> Result<()> {
         let name = model.to_owned();
         self.transact(move |tx| {
-            let (_, id) = held_version(tx, &name, version)?;
-            let model = Claimed::touch(tx, &name, change.at_ms)?;
+            let (_, id) = held_version(tx, (&name, version), &change)?;
+            let model = Claimed::touch(tx, &name, &change)?;
             let row = existing(tx, &name, version)?;
             tx.execute("DELETE FROM model_versions WHERE id = $1", &[id.into()])?;
             let detail = json!({ "version": version, "bundle": row.bundle, "aliases": row.aliases });
@@ -166,7 +166,7 @@ fn claim_or_make(tx: &mut Tx<'_>, new: &NewModelVersion, change: &Change) -> Res
     let (project, name) = (new.project.clone(), new.model.clone());
     let made = NewModel { project, name, description: String::new(), tags: vec![] };
     let is_new = insert_model(tx, &made, change.at_ms)?.is_some();
-    let model = Claimed::hold(tx, &new.model)?;
+    let model = Claimed::hold(tx, &new.model, change)?;
     if model.project != new.project {
         return Err(StoreError::Conflict(format!(
             "model '{}' belongs to project '{}'; model names are unique in a server, choose another",
@@ -180,7 +180,7 @@ fn claim_or_make(tx: &mut Tx<'_>, new: &NewModelVersion, change: &Change) -> Res
 }
 
 fn create(tx: &mut Tx<'_>, new: &NewVersion, change: &Change) -> Result<ModelVersionRow> {
-    let mut model = Claimed::hold(tx, &new.model)?;
+    let mut model = Claimed::hold(tx, &new.model, change)?;
     let made = Insertion {
         source: &new.source,
         storage_location: &new.storage_location,
@@ -194,7 +194,10 @@ fn create(tx: &mut Tx<'_>, new: &NewVersion, change: &Change) -> Result<ModelVer
         metrics: "{}".to_owned(),
     };
     let (version, id) = made.insert(tx, &model, change)?;
-    tags::put(tx, Owner::Version(id), &new.tags)?;
+    put_pairs(tx, VERSION_TAGS.of(id.into()), &new.tags)?;
+    if let Some(logged_model) = &new.logged_model_id {
+        logged::add_registration(tx, logged_model, (&new.model, version))?;
+    }
     // The version's own tags decide which event it is, as clients tag each version of a prompt.
     model.is_prompt = is_prompt(&new.tags);
     let event = VersionEvent {
@@ -265,8 +268,8 @@ fn transition(
     (stage, archive): (Stage, bool),
     change: &Change,
 ) -> Result<ModelVersionRow> {
-    let (_, id) = held_version(tx, name, version)?;
-    let model = Claimed::touch(tx, name, change.at_ms)?;
+    let (_, id) = held_version(tx, (name, version), change)?;
+    let model = Claimed::touch(tx, name, change)?;
     let before = existing(tx, name, version)?.stage;
     if archive {
         let sql = "UPDATE model_versions SET stage = $3, updated_ms = $4 WHERE model = $1 AND stage = $2 AND id <> $5";

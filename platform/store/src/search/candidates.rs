@@ -2,35 +2,65 @@
 
 use std::collections::HashSet;
 
-use tiegel_search::{Clause, Condition, Family, Field, Op, Relation};
+use tiegel_search::{Clause, Condition, Family, Field, Filter, Op, Relation};
 
 use super::clause::{Names, on_datasets};
-use super::compare::{Dialect, HEAD_CHARS, Subject, split};
+use super::compare::{Dialect, Subject, is_short};
 use super::entity::{Link, Lookup, Searched, Side, Values};
 use super::query::Query;
 use super::sql::{Bound, Places};
 use crate::Result;
 use crate::db::Tx;
+use crate::tracking::{HEAD_CHARS, split};
 
 /// So few that no other clause need be tried.
 const CANDIDATES_FEW: usize = 100;
 /// Ids of one statement.
 pub(super) const IDS_MAX: usize = 500;
 
+/// All records that a filter can match, and what they must still be asked.
+pub(super) struct Candidates {
+    pub ids: Vec<Bound>,
+    pub rest: Filter,
+}
+
 /// Of the clauses that an index answers, the matches of the one with the fewest. None where all have many.
-pub(super) fn candidates(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<Option<Vec<Bound>>> {
-    let mut clauses: Vec<_> = query.filter.clauses.iter().filter(|clause| is_selective(clause)).collect();
-    clauses.sort_by_key(|clause| cost(&clause.condition));
-    let mut fewest: Option<Vec<Bound>> = None;
-    for clause in clauses {
-        let most = fewest.as_ref().map_or(query.candidates_max, Vec::len);
-        let found = matches_of(tx, names, query, clause, most)?;
-        fewest = found.or(fewest);
-        if fewest.as_ref().is_some_and(|found| found.len() <= CANDIDATES_FEW) {
+pub(super) fn candidates(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<Option<Candidates>> {
+    let clauses = &query.filter.clauses;
+    let mut selective: Vec<_> = (0..clauses.len()).filter(|at| is_selective(&clauses[*at])).collect();
+    selective.sort_by_key(|at| cost(&clauses[*at].condition));
+    let mut fewest: Option<(usize, Vec<Bound>)> = None;
+    for at in selective {
+        let most = fewest.as_ref().map_or(query.tuning.candidates_max, |(_, found)| found.len());
+        let found = matches_of(tx, names, query, &clauses[at], most)?;
+        fewest = found.map(|found| (at, found)).or(fewest);
+        if fewest.as_ref().is_some_and(|(_, found)| found.len() <= CANDIDATES_FEW) {
             break;
         }
     }
-    Ok(fewest)
+    Ok(fewest.map(|(at, ids)| {
+        let mut rest = query.filter.clone();
+        if is_exact(names, &clauses[at]) {
+            rest.clauses.remove(at);
+        }
+        Candidates { ids, rest }
+    }))
+}
+
+/// Whether the index tells all that the clause asks.
+fn is_exact(names: &Names, clause: &Clause) -> bool {
+    match (&clause.field, &clause.condition) {
+        (_, Condition::Matches(_)) => false,
+        (Field::Keyed(family, _), condition) => match (names.searched.side(*family).values, condition) {
+            (Values::Split, Condition::Equal(value)) => is_short(value),
+            (Values::Split, Condition::Present) => true,
+            (Values::Split, _) => false,
+            // The datasets of a filter are about metrics as long as there is one.
+            (Values::Number, _) => true,
+            (Values::Whole(_) | Values::Json, _) => true,
+        },
+        (Field::Attribute(..) | Field::Related(..), _) => true,
+    }
 }
 
 /// Whether an index finds what meets the clause, rather than nearly everything.
@@ -71,7 +101,6 @@ fn matches_of(
         (Field::Attribute(name, _), condition) => match (&searched.attribute(name).lookup, condition) {
             (Lookup::Unique, Condition::Equal(value)) => unique(tx, names, name, std::slice::from_ref(value)).map(Some),
             (Lookup::Unique, Condition::In(values)) => unique(tx, names, name, values).map(Some),
-            (Lookup::Side(family, key), condition) => sided(tx, names, query, (*family, key, condition), most),
             (Lookup::Indexed, condition) => indexed(tx, names, query, (name, condition), most),
             _ => Ok(None),
         },

@@ -5,9 +5,7 @@ use tiegel_search::{Condition, Op, Pattern};
 
 use super::entity::Values;
 use super::sql::Places;
-
-/// Characters of a split value's head.
-pub(super) const HEAD_CHARS: usize = 250;
+use crate::tracking::{HEAD_CHARS, split};
 
 /// The two databases differ in how they match patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +56,27 @@ impl Dialect {
         }
     }
 
+    /// The value of an attribute in the content of a span `l`: a text as it is, anything else as JSON.
+    pub fn span_attribute(self, places: &mut Places, key: &str) -> String {
+        match self {
+            // The paths are bound: a `$` in SQL text is a place of its own.
+            Self::Sqlite => {
+                let (all, attributes, key) = (places.add("$"), places.add("$.attributes"), places.add(key));
+                format!(
+                    "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> {all} ELSE j.value END \
+                     FROM json_each(l.content, {attributes}) AS j WHERE j.key = {key})"
+                )
+            }
+            Self::Postgres => {
+                let key = places.add(key);
+                format!(
+                    "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
+                     FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"
+                )
+            }
+        }
+    }
+
     fn plain(self, places: &mut Places, sql: &str, condition: &Condition) -> Option<String> {
         Some(match condition {
             Condition::Integer(op, value) => format!("{sql} {} {}", op.sql(), places.add(*value)),
@@ -76,14 +95,26 @@ impl Dialect {
         })
     }
 
-    /// LIKE itself will not do: SQLite's does not mind case, and what Postgres's ILIKE minds depends on its settings.
+    /// What LIKE minds differs: in SQLite no case at all, in Postgres a backslash. Of other letters than those of ASCII,
+    /// what they think is one letter in two cases depends on settings.
     pub fn like(self, places: &mut Places, sql: &str, pattern: &Pattern) -> String {
-        match (self, pattern.like()) {
+        let text = pattern.as_str();
+        match (self, pattern.minds_case()) {
+            (Self::Sqlite, false) if text.is_ascii() => format!("{sql} LIKE {}", places.add(text)),
             (Self::Sqlite, _) => format!("{sql} GLOB {}", places.add(pattern.glob().as_str())),
-            (Self::Postgres, Some(like)) => format!("{sql} LIKE {} ESCAPE ''", places.add(like)),
-            (Self::Postgres, None) => format!("{sql} ~ {}", places.add(pattern.posix().as_str())),
+            (Self::Postgres, true) => format!("{sql} LIKE {}", places.add(escaped(text).as_str())),
+            (Self::Postgres, false) if text.is_ascii() => {
+                let lower = escaped(&text.to_ascii_lowercase());
+                format!("lower({sql} COLLATE \"C\") LIKE {}", places.add(lower.as_str()))
+            }
+            (Self::Postgres, false) => format!("{sql} ~ {}", places.add(pattern.posix().as_str())),
         }
     }
+}
+
+/// For Postgres, where a backslash would take the meaning of the character after it.
+fn escaped(pattern: &str) -> String {
+    pattern.replace('\\', "\\\\")
 }
 
 /// NaN differs from every number, and no other comparison with it is true.
@@ -94,14 +125,6 @@ fn number(places: &mut Places, row: &str, condition: &Condition) -> Option<Strin
         Op::Differs => format!("({row}.value <> {place} OR {row}.is_nan = 1)"),
         _ => format!("{row}.is_nan = 0 AND {row}.value {} {place}", op.sql()),
     })
-}
-
-/// The head and the rest of a value.
-pub(super) fn split(value: &str) -> (&str, Option<&str>) {
-    match value.char_indices().nth(HEAD_CHARS) {
-        Some((end, _)) => (&value[..end], Some(&value[end..])),
-        None => (value, None),
-    }
 }
 
 /// Whether a head can only be the whole value, so that nobody need look at the rest.

@@ -34,29 +34,36 @@ pub(crate) struct Attribute {
     /// SQL over `t`.
     pub sql: &'static str,
     pub is_nullable: bool,
+    /// An index has the rows of one scope and stage in its order.
+    pub is_sorted: bool,
     pub lookup: Lookup,
 }
 
 /// How rows are found by an attribute's value, where that is fast.
 #[derive(Debug)]
 pub(crate) enum Lookup {
-    /// By reading all rows of the scope.
-    Scan,
+    /// By what the database makes of a condition on it.
+    Column,
     /// The column is unique.
     Unique,
     /// An index begins with the scope and the column.
     Indexed,
-    /// A side table has the same values under this key.
+    /// A side table has the same values under this key, and is asked instead.
     Side(Family, &'static str),
 }
 
 impl Attribute {
     pub const fn new(name: &'static str, sql: &'static str) -> Self {
-        Self { name, sql, is_nullable: false, lookup: Lookup::Scan }
+        Self { name, sql, is_nullable: false, is_sorted: false, lookup: Lookup::Column }
     }
 
     pub const fn nullable(mut self) -> Self {
         self.is_nullable = true;
+        self
+    }
+
+    pub const fn sorted(mut self) -> Self {
+        self.is_sorted = true;
         self
     }
 
@@ -120,21 +127,8 @@ impl Searched {
         known.unwrap_or_else(|| panic!("{} has no column for {name}", self.table))
     }
 
-    /// The keys under which side tables have attributes.
-    pub fn keys_of_attributes(&self) -> impl Iterator<Item = &'static str> {
-        self.attributes.iter().filter_map(|attribute| match attribute.lookup {
-            Lookup::Side(_, key) => Some(key),
-            Lookup::Scan | Lookup::Unique | Lookup::Indexed => None,
-        })
-    }
-
-    /// A row's id, from its first column.
-    pub fn read_id(&self, row: &Row<'_>) -> Result<Bound> {
-        Ok(if self.id_is_text { Bound::Text(row.text(0)?) } else { Bound::Int(row.int(0)?) })
-    }
-
-    /// Names the attributes that a filter and an order mean by keys.
-    pub fn in_columns(&self, filter: &mut Filter, order: &mut Order) {
+    /// Names attributes where a filter and an order mean them by keys, and the side table where a filter means that.
+    pub fn resolve(&self, filter: &mut Filter, order: &mut Order) {
         let of_filter = filter.clauses.iter_mut().map(|clause| &mut clause.field);
         for field in of_filter.chain(order.keys.iter_mut().map(|key| &mut key.field)) {
             let Field::Keyed(family, key) = field else { continue };
@@ -143,6 +137,17 @@ impl Searched {
                 *field = Field::Attribute(attribute, Kind::Text);
             }
         }
+        for clause in &mut filter.clauses {
+            let Field::Attribute(name, _) = &clause.field else { continue };
+            if let Lookup::Side(family, key) = self.attribute(name).lookup {
+                clause.field = Field::Keyed(family, key.to_owned());
+            }
+        }
+    }
+
+    /// A row's id, from its first column.
+    pub fn read_id(&self, row: &Row<'_>) -> Result<Bound> {
+        Ok(if self.id_is_text { Bound::Text(row.text(0)?) } else { Bound::Int(row.int(0)?) })
     }
 
     pub fn side(&self, family: Family) -> &Side {

@@ -7,6 +7,7 @@ use super::entity::{Latest, Side, Values};
 use super::sql::{Bound, Places};
 use crate::Result;
 use crate::db::Row;
+use crate::tracking::split;
 
 /// What a row has for a key: rows with a value come first, then NaN, then those without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,6 +151,10 @@ impl Key {
     fn of_side(names: &Names, places: &mut Places, (family, text, o): (Family, &str, &str), key: &OrderKey) -> Self {
         let side = names.searched.side(family);
         let Some(bound) = names.key(side, text) else { return Self::of_nothing(key.ascending) };
+        let whole = |o: &str, column: &str| {
+            let column = format!("{o}.{column}");
+            (Shape::Text, format!("CASE WHEN {column} IS NULL THEN 2 ELSE 0 END"), vec![column])
+        };
         let (shape, class, columns) = match side.values {
             Values::Number => {
                 (Shape::Number, format!("COALESCE({o}.is_nan, 2)"), vec![format!("{o}.value"), format!("{o}.is_nan")])
@@ -159,13 +164,8 @@ impl Key {
                 format!("CASE WHEN {o}.head IS NULL THEN 2 ELSE 0 END"),
                 vec![format!("{o}.head"), format!("COALESCE({o}.rest, '')")],
             ),
-            Values::Whole(column) => (
-                Shape::Text,
-                format!("CASE WHEN {o}.{column} IS NULL THEN 2 ELSE 0 END"),
-                vec![format!("{o}.{column}")],
-            ),
-            // No order is by what somebody said.
-            Values::Json => return Self::of_nothing(key.ascending),
+            Values::Whole(column) => whole(o, column),
+            Values::Json => whole(o, "value"),
         };
         let join = join(names, places, side, (o, bound), key.dataset.as_ref());
         Self { shape, ascending: key.ascending, fixed: None, class: Some(class), columns, join: Some(join) }
@@ -229,7 +229,7 @@ impl Key {
             (KeyValue::Number(value), [column, _]) => step(column, Bound::from(*value)),
             (KeyValue::Text(text), [column]) => step(column, Bound::from(text)),
             (KeyValue::Text(text), [head, rest]) => {
-                let (head_text, rest_text) = super::compare::split(text);
+                let (head_text, rest_text) = split(text);
                 step(head, Bound::from(head_text));
                 step(rest, Bound::from(rest_text.unwrap_or_default()));
             }

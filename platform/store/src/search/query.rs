@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use tiegel_search::{Field, Filter, Order, PageToken};
 
-use super::candidates::{IDS_MAX, candidates};
-use super::clause::{Names, Verdict};
+use super::Tuning;
+use super::candidates::{Candidates, IDS_MAX, candidates};
+use super::clause::{Conditions, Names, Reach, Verdict};
 use super::compare::Dialect;
 use super::entity::Searched;
 use super::keys::Keys;
@@ -34,8 +35,7 @@ pub(super) struct Query<'q> {
     pub count: usize,
     /// Records other than these are left out.
     pub only: Option<&'q [Bound]>,
-    /// Records that are looked at one by one. Where each clause leaves more, reading in order finds a page of them soon.
-    pub candidates_max: usize,
+    pub tuning: Tuning,
 }
 
 /// A record that a search found.
@@ -64,13 +64,13 @@ impl Query<'_> {
         }
         let query = Query { filter: &filter, ..self.clone() };
         let candidates = match self.only {
-            Some(only) => Some(only.to_vec()),
+            Some(only) => Some(Candidates { ids: only.to_vec(), rest: filter.clone() }),
             None => candidates(tx, &names, &query)?,
         };
         let mut found = match candidates {
-            Some(ids) => {
-                let among = query.among(tx, &names, &ids)?;
-                rest::kept(tx, &names, &filter, among)?
+            Some(Candidates { ids, rest }) => {
+                let among = Query { filter: &rest, ..query }.among(tx, &names, &ids)?;
+                rest::kept(tx, &names, &rest, among)?
             }
             None if rest::is_needed(&filter) => query.in_windows(tx, &names)?,
             None => scan(tx, &names, &query)?,
@@ -88,10 +88,7 @@ impl Query<'_> {
             Field::Keyed(family, key) if self.searched.side(*family).is_interned => Some(key.as_str()),
             _ => None,
         });
-        let mut interned: HashSet<&str> = named.collect();
-        for key in self.searched.keys_of_attributes() {
-            interned.insert(key);
-        }
+        let interned: HashSet<&str> = named.collect();
         let mut keys = HashMap::new();
         if !interned.is_empty() {
             let mut places = Places::default();
@@ -109,8 +106,9 @@ impl Query<'_> {
         for ids in ids.chunks(IDS_MAX) {
             let mut places = Places::default();
             let keys = Keys::new(names, &mut places, self.order, None);
-            let mut tests = vec![format!("t.{id} IN ({})", places.add_all(ids))];
-            tests.extend(names.conditions(&mut places, self.filter));
+            let mut tests = vec![format!("t.{id} IN ({})", places.add_list(ids))];
+            let reach = Reach { id: &format!("t.{id}"), sets_of: None };
+            tests.extend(Conditions::new(names, &mut places, self.filter, reach).tests);
             tests.extend(self.in_stages(&mut places, self.stages));
             let columns = self.columns(&keys);
             let text = format!("SELECT {columns} FROM {table} AS t{} WHERE {}", keys.joins(), tests.join(" AND "));

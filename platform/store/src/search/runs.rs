@@ -1,8 +1,67 @@
-//! Runs, as the builder searches them.
+use std::collections::HashMap;
 
-use tiegel_search::{Entity, Family, Relation};
+use tiegel_search::{Entity, Family, Filter, Order, Relation};
 
 use super::entity::{Attribute, Link, Lookup, Searched, Side, Values};
+use super::{Bound, Page, Search, View};
+use crate::db::Tx;
+use crate::tracking::{Keys, RunData, Scope, one_of, read_run_data, runs_of_ids};
+use crate::{Result, Store};
+
+/// Runs that one statement reads.
+const IDS_MAX: usize = 512;
+
+/// Runs of some experiments.
+#[derive(Clone, Debug)]
+pub struct SearchRuns {
+    /// Experiments that it does not see have no runs.
+    pub scope: Scope,
+    pub experiments: Vec<i64>,
+    pub view: View,
+    pub filter: Filter,
+    pub order: Order,
+    pub limit: usize,
+    /// What the page before answered.
+    pub token: Option<String>,
+}
+
+impl Store {
+    /// A page of runs, each with all but its histories.
+    #[tracing::instrument(name = "db.runs.search", skip_all)]
+    pub async fn search_runs(&self, search: SearchRuns) -> Result<Page<RunData>> {
+        let keys = self.keys();
+        let operation = move |tx: &mut Tx<'_>| {
+            let scopes = visible(tx, &search.scope, &search.experiments)?;
+            let SearchRuns { view, filter, order, limit, token, .. } = search;
+            let found = Search { view, token, ..Search::new(scopes, filter, order, limit) }.page(tx, &RUNS)?;
+            Ok(Page { rows: read(tx, &keys, &found.rows)?, next: found.next })
+        };
+        self.query(operation).await
+    }
+}
+
+/// Those of the experiments that a scope sees.
+fn visible(tx: &mut Tx<'_>, scope: &Scope, experiments: &[i64]) -> Result<Vec<Bound>> {
+    let Scope::Project(project) = scope else { return Ok(experiments.iter().copied().map(Bound::Int).collect()) };
+    let mut seen = Vec::new();
+    for ids in experiments.chunks(IDS_MAX) {
+        let (places, mut values) = one_of(ids, 2);
+        values.insert(0, project.as_str().into());
+        let sql = format!("SELECT id FROM experiments WHERE project = $1 AND id IN {places}");
+        seen.extend(tx.rows(&sql, &values, |row| Ok(Bound::Int(row.int(0)?)))?);
+    }
+    Ok(seen)
+}
+
+fn read(tx: &mut Tx<'_>, keys: &Keys, ids: &[Bound]) -> Result<Vec<RunData>> {
+    let ids: Vec<i64> = ids.iter().filter_map(Bound::int).collect();
+    let mut rows = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        rows.extend(runs_of_ids(tx, ids)?.into_iter().map(|row| (row.id, row)));
+    }
+    let rows = ids.iter().filter_map(|id| rows.remove(id)).collect();
+    read_run_data(tx, keys, rows)
+}
 
 /// The tag that repeats a run's name.
 const RUN_NAME: &str = "mlflow.runName";
@@ -21,8 +80,8 @@ pub(super) static RUNS: Searched = Searched {
         Attribute::new("user_id", "t.user_id"),
         Attribute::new("status", "t.status"),
         Attribute::new("artifact_uri", "t.artifact_uri"),
-        Attribute::new("start_time", "t.start_ms"),
-        Attribute::new("end_time", "t.end_ms").nullable(),
+        Attribute::new("start_time", "t.start_ms").sorted(),
+        Attribute::new("end_time", "t.end_ms").nullable().sorted(),
     ],
     columns: &[],
     sides: &[

@@ -45,6 +45,20 @@ impl From<&Bound> for Bound {
 }
 
 impl Bound {
+    pub fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            Self::Real(_) | Self::Text(_) => None,
+        }
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Int(_) | Self::Real(_) => None,
+        }
+    }
+
     fn value(&self) -> Value<'_> {
         match self {
             Self::Int(value) => Value::Int(Some(*value)),
@@ -65,6 +79,12 @@ impl Places {
     pub fn add_all<B: Into<Bound>>(&mut self, values: impl IntoIterator<Item = B>) -> String {
         let places: Vec<_> = values.into_iter().map(|value| self.add(value)).collect();
         places.join(", ")
+    }
+
+    /// As many placeholders as a power of two, the last value repeated: so there are few statements to prepare.
+    pub fn add_list<'b>(&mut self, values: &'b [Bound]) -> String {
+        let padding = values.last().into_iter().cycle().take(values.len().next_power_of_two() - values.len());
+        self.add_all(values.iter().chain(padding))
     }
 
     pub fn rows<T>(&self, tx: &mut Tx<'_>, text: &str, read: impl FnMut(Row<'_>) -> Result<T>) -> Result<Vec<T>> {

@@ -1,6 +1,7 @@
 //! Random searches of random records, compared with the evaluator of `tiegel_search`.
 
 mod runs;
+mod timing;
 mod words;
 
 use std::cell::Cell;
@@ -11,7 +12,7 @@ use tiegel_search::{Entity, Filter, Order, PageToken, Record};
 
 use super::entity::Searched;
 use super::sql::Bound;
-use super::{Search, View};
+use super::{Search, TUNING, Tuning, View};
 use crate::Store;
 
 /// Worlds of records that one test makes, and searches in each.
@@ -37,7 +38,7 @@ struct Asked {
     filter: String,
     order: Vec<String>,
     limit: usize,
-    candidates_max: usize,
+    tuning: Tuning,
 }
 
 /// Checks random worlds: `make` fills an empty database with one, `asked` are the searches of it.
@@ -100,7 +101,7 @@ async fn all_pages(
             limit: asked.limit,
             token: token.clone(),
             only: None,
-            candidates_max: asked.candidates_max,
+            tuning: asked.tuning,
         };
         let page =
             store.query(move |tx| search.page(tx, searched)).await.unwrap_or_else(|why| panic!("{asked:?}: {why}"));
@@ -112,6 +113,19 @@ async fn all_pages(
         }
     }
     panic!("{asked:?} does not end: {all:?}");
+}
+
+/// What comes into play with many records only, with few of them.
+fn tuning() -> impl Strategy<Value = Tuning> {
+    let pick = |from: Vec<usize>| prop::sample::select(from);
+    (pick(vec![0, 5, 1_000]), pick(vec![1, 4, 10_000]), pick(vec![0, 1, 3, 500])).prop_map(
+        |(candidates_max, window_rows, ties_max)| Tuning {
+            candidates_max,
+            window_rows,
+            window_rows_of_wanted: window_rows.min(2),
+            ties_max,
+        },
+    )
 }
 
 /// Runs a future where a test's closure cannot wait for it.

@@ -7,9 +7,7 @@
 
 use tiegel_search::{Entity, Family, Relation};
 
-use super::compare::Dialect;
 use super::entity::{Attribute, Link, Lookup, Searched, Side, Values};
-use super::sql::Places;
 use crate::traces::{SESSION_METADATA, TRACE_NAME_TAG};
 
 /// What is said of a trace, and of the session it belongs to.
@@ -92,25 +90,4 @@ const fn span(property: &'static str, value: &'static str) -> Link {
 
 const fn of_trace(relation: Relation, property: &'static str, from: &'static str, value: &'static str) -> Link {
     Link { relation, property, from, owner: "l.trace", value, scope: Some("x.experiment_id") }
-}
-
-/// The value of an attribute in the content of a span `l`: a text as it is, anything else as JSON.
-pub(super) fn span_attribute(dialect: Dialect, places: &mut Places, key: &str) -> String {
-    match dialect {
-        // The paths are bound: a `$` in SQL text is a place of its own.
-        Dialect::Sqlite => {
-            let (key, attributes, all) = (places.add(key), places.add("$.attributes"), places.add("$"));
-            format!(
-                "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> {all} ELSE j.value END \
-                 FROM json_each(l.content, {attributes}) AS j WHERE j.key = {key})"
-            )
-        }
-        Dialect::Postgres => {
-            let key = places.add(key);
-            format!(
-                "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
-                 FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"
-            )
-        }
-    }
 }

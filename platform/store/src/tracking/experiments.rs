@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use tiegel_types::{Name, uri};
 
 use super::Scope;
+use super::keys::one_of;
 use crate::db::{Column, Insert, Row, Tx, Value};
 use crate::{Result, Store, StoreError};
 
@@ -216,6 +217,13 @@ pub(crate) fn expect_experiment(tx: &mut Tx<'_>, scope: &Scope, id: i64) -> Resu
     row.ok_or_else(|| StoreError::NotFound(format!("No Experiment with id={id} exists")))
 }
 
+/// The experiments of these ids that there are, in no order.
+pub(crate) fn experiments_of_ids(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Vec<ExperimentRow>> {
+    let (places, values) = one_of(ids, 1);
+    let sql = format!(concat!("SELECT ", experiment_columns!(), " FROM experiments WHERE id IN {}"), places);
+    tx.rows(&sql, &values, read)
+}
+
 pub(crate) fn expect_active(row: &ExperimentRow) -> Result<()> {
     if row.lifecycle == "active" {
         return Ok(());
@@ -229,6 +237,16 @@ pub(crate) fn expect_active(row: &ExperimentRow) -> Result<()> {
 pub(crate) fn experiment_tags(tx: &mut Tx<'_>, id: i64) -> Result<Vec<(String, String)>> {
     let sql = "SELECT name, value FROM experiment_tags WHERE experiment_id = $1 ORDER BY name";
     tx.rows(sql, &[id.into()], |row| Ok((row.text(0)?, row.text(1)?)))
+}
+
+/// With the experiment of each.
+pub(crate) fn experiment_tags_of(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Vec<(i64, (String, String))>> {
+    let (places, values) = one_of(ids, 1);
+    let sql = format!(
+        "SELECT experiment_id, name, value FROM experiment_tags WHERE experiment_id IN {places} \
+         ORDER BY experiment_id, name"
+    );
+    tx.rows(&sql, &values, |row| Ok((row.int(0)?, (row.text(1)?, row.text(2)?))))
 }
 
 fn by_name(tx: &mut Tx<'_>, project: &Name, name: &str) -> Result<Option<ExperimentRow>> {

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use tiegel_types::{JobId, Name, RunId, RunStatus, uri};
 
 use super::experiments::{OWN_ARTIFACTS, expect_active, expect_experiment};
+use super::keys::one_of;
 use super::tags::put_tags;
 use super::{Keys, Scope, last_of_each};
 use crate::columns::{message, value_text};
@@ -154,6 +155,13 @@ pub(crate) fn no_run(run: &str) -> StoreError {
 pub(crate) fn find_run(tx: &mut Tx<'_>, scope: &Scope, run: &str) -> Result<Option<RunRow>> {
     let sql = concat!("SELECT ", run_columns!(), " FROM runs WHERE run_id = $1");
     Ok(tx.row(sql, &[run.into()], read)?.filter(|row| scope.sees(row.project.as_str())))
+}
+
+/// The runs of these ids that there are, in no order.
+pub(crate) fn runs_of_ids(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Vec<RunRow>> {
+    let (places, values) = one_of(ids, 1);
+    let sql = format!(concat!("SELECT ", run_columns!(), " FROM runs WHERE id IN {}"), places);
+    tx.rows(&sql, &values, read)
 }
 
 pub(crate) fn expect_run(tx: &mut Tx<'_>, scope: &Scope, run: &str) -> Result<RunRow> {

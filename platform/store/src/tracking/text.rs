@@ -1,7 +1,7 @@
 //! Values of params and tags: a head that an index can hold, and the rest.
 
 /// Characters of a head, as in the tables' comments.
-const HEAD_CHARS: usize = 250;
+pub(crate) const HEAD_CHARS: usize = 250;
 
 /// The head, and the rest of a value that is longer.
 pub(crate) fn split(value: &str) -> (&str, Option<&str>) {

@@ -84,7 +84,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
     ("axum", &["http", "api", "inference", "mlflow", "server"]),
-    ("reqwest", &["server", "telemetry"]),
+    ("reqwest", &["registry", "server", "telemetry"]),
 ];
 
 pub fn check(metadata: &Metadata, root: &Path) -> Vec<Finding> {

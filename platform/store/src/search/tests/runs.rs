@@ -102,15 +102,15 @@ fn asked() -> impl Strategy<Value = Asked> {
         prop::collection::vec(clause(), 0..3),
         order(),
         prop::sample::select(vec![1, 3, 10, 100]),
-        prop::sample::select(vec![0, 5, 2_000]),
+        super::tuning(),
     )
-        .prop_map(|(scopes, view, clauses, order, limit, candidates_max)| Asked {
+        .prop_map(|(scopes, view, clauses, order, limit, tuning)| Asked {
             scopes: scopes.into_iter().map(Bound::Int).collect(),
             view,
             filter: clauses.join(" AND "),
             order,
             limit,
-            candidates_max,
+            tuning,
         })
 }
 
@@ -194,7 +194,7 @@ fn put_run(tx: &mut Tx<'_>, id: i64, run_id: &str, run: &Run) -> Result<()> {
     let name = BTreeMap::from([("mlflow.runName", run.name.clone())]);
     for (table, texts) in [("run_params", &run.params), ("run_tags", &run.tags), ("run_tags", &name)] {
         for (key, value) in texts {
-            let (head, rest) = super::super::compare::split(value);
+            let (head, rest) = crate::tracking::split(value);
             let key = intern(tx, key)?;
             let sql = format!("INSERT INTO {table} (run, key, experiment_id, head, rest) VALUES ($1, $2, $3, $4, $5)");
             tx.execute(&sql, &[id.into(), key.into(), run.experiment.into(), head.into(), rest.into()])?;

@@ -1,0 +1,131 @@
+//! Stretches of the order, each read by one statement.
+//!
+//! Reading in order is fast while many records match. Where few of them do, the statement that looks each record up by
+//! itself stops after a window, and another goes on that first makes the set of all matches. Where very many records have
+//! one value of the first key, an index of that key says nothing about the order among them: they are a search of their
+//! own, by the other keys.
+
+use tiegel_search::{Clause, Condition, Field, KeyValue, Op, Order, PageToken};
+
+use super::Tuning;
+use super::keys::Class;
+use super::query::{Found, Query};
+use super::scan::{Phase, scan};
+use super::statement::{Part, Sign, Stretch};
+use crate::Result;
+use crate::db::Tx;
+
+/// Values with very many ties that one page reads each by itself.
+const TIED_VALUES_MAX: usize = 8;
+
+impl Phase<'_> {
+    /// The first records of a part.
+    pub fn part(&self, tx: &mut Tx<'_>, part: Part<'_>) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        let mut stretch = Stretch { after: self.after.cloned(), ..Stretch::default() };
+        if self.side().is_some() && self.class == Some(Class::Value) {
+            self.tied(tx, part, &mut stretch, &mut found)?;
+        }
+        self.windowed(tx, part, &stretch, &mut found)?;
+        Ok(found)
+    }
+
+    /// Reads on past values with very many ties, and leaves in `stretch` where to go on.
+    fn tied(&self, tx: &mut Tx<'_>, part: Part<'_>, stretch: &mut Stretch, found: &mut Vec<Found>) -> Result<()> {
+        for _ in 0..TIED_VALUES_MAX {
+            let wanted = self.count - found.len();
+            let Some(value) = self.next_tied(tx, part, stretch, wanted)? else { break };
+            if stretch.begun() != Some(&value) {
+                let before = Stretch { until: Some((Sign::Before, value.clone())), ..stretch.clone() };
+                self.windowed(tx, part, &before, found)?;
+                stretch.after = None;
+            }
+            let wanted = self.count - found.len();
+            if wanted > 0 {
+                found.extend(self.ties(tx, part, &value, stretch.after.take(), wanted)?);
+            }
+            *stretch = Stretch { beyond: Some(value), ..Stretch::default() };
+            if found.len() >= self.count {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A value with very many ties, if the next records that are wanted begin with one or end in one.
+    fn next_tied(&self, tx: &mut Tx<'_>, part: Part<'_>, stretch: &Stretch, wanted: usize) -> Result<Option<KeyValue>> {
+        if let Some(begun) = stretch.begun()
+            && self.is_wide(tx, part, begun)?
+        {
+            return Ok(Some(begun.clone()));
+        }
+        match self.value_at(tx, part, stretch, wanted - 1)? {
+            Some(value) if stretch.begun() != Some(&value) && self.is_wide(tx, part, &value)? => Ok(Some(value)),
+            _ => Ok(None),
+        }
+    }
+
+    fn is_wide(&self, tx: &mut Tx<'_>, part: Part<'_>, value: &KeyValue) -> Result<bool> {
+        let ties = Stretch { until: Some((Sign::Same, value.clone())), ..Stretch::default() };
+        Ok(self.value_at(tx, part, &ties, self.query.tuning.ties_max)?.is_some())
+    }
+
+    /// The records of one value of the first key, by the other keys.
+    fn ties(
+        &self,
+        tx: &mut Tx<'_>,
+        part: Part<'_>,
+        value: &KeyValue,
+        after: Option<PageToken>,
+        wanted: usize,
+    ) -> Result<Vec<Found>> {
+        let condition = match value {
+            KeyValue::Number(number) => Condition::Number(Op::Equal, *number),
+            KeyValue::Text(text) => Condition::Equal(text.clone()),
+            KeyValue::Integer(_) | KeyValue::NaN | KeyValue::Missing => Condition::Never,
+        };
+        let keys = &self.query.order.keys;
+        let mut filter = self.query.filter.clone();
+        filter.clauses.push(Clause { field: keys[0].field.clone(), condition });
+        let query = Query {
+            scopes: std::slice::from_ref(part.scope),
+            stages: part.stages,
+            filter: &filter,
+            order: &Order { keys: keys[1..].to_vec() },
+            after: after.map(|after| PageToken { keys: after.keys[1..].to_vec() }),
+            count: wanted,
+            ..self.query.clone()
+        };
+        let mut found = scan(tx, self.names, &query)?;
+        for found in &mut found {
+            found.keys.keys.insert(0, value.clone());
+        }
+        Ok(found)
+    }
+
+    /// Adds the records of a stretch, until there are as many as are wanted.
+    fn windowed(&self, tx: &mut Tx<'_>, part: Part<'_>, stretch: &Stretch, found: &mut Vec<Found>) -> Result<()> {
+        let wanted = self.count - found.len();
+        if wanted == 0 {
+            return Ok(());
+        }
+        let looks_up = |clause: &Clause| matches!(clause.field, Field::Keyed(..) | Field::Related(..));
+        let Tuning { window_rows, window_rows_of_wanted, .. } = self.query.tuning;
+        let rows = window_rows.max(wanted.saturating_mul(window_rows_of_wanted));
+        let end = match self.query.filter.clauses.iter().any(looks_up) {
+            true => self.value_at(tx, part, stretch, rows)?,
+            false => None,
+        };
+        let Some(end) = end else {
+            found.extend(self.rows(tx, part, stretch, wanted)?);
+            return Ok(());
+        };
+        let window = Stretch { until: Some((Sign::Within, end.clone())), ..stretch.clone() };
+        found.extend(self.rows(tx, part, &window, wanted)?);
+        if found.len() < self.count {
+            let beyond = Stretch { after: None, beyond: Some(end), by_sets: true, ..stretch.clone() };
+            found.extend(self.rows(tx, part, &beyond, self.count - found.len())?);
+        }
+        Ok(())
+    }
+}
