@@ -19,6 +19,7 @@ TIEGEL_release := $(RELEASE)
 PLUGINS := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 PYTHON := .venv/bin/python
 MLFLOW_CASES = CARGO_TARGET_DIR=$(TARGET_DIR) .venv-mlflow/bin/python -m pytest -q tests/clients/mlflow
+MIGRATION_CASES = CARGO_TARGET_DIR=$(TARGET_DIR) .venv-mlflow/bin/python -m pytest -q tests/clients/mlflow_migration
 SDK_PYTHON := sdk/python/.venv/bin
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
@@ -107,12 +108,13 @@ test-generated: web
 	cargo xtask gen --check --bin $(DEBUG)
 
 test-clients: python plugins
-	CARGO_TARGET_DIR=$(TARGET_DIR) $(PYTHON) -m pytest -q tests/clients --ignore tests/clients/mlflow
+	CARGO_TARGET_DIR=$(TARGET_DIR) $(PYTHON) -m pytest -q tests/clients --ignore tests/clients/mlflow --ignore tests/clients/mlflow_migration
 
 # The same cases against MLflow's own server and ours.
 test-mlflow: plugins
 	@.ci/setup mlflow
 	$(MLFLOW_CASES)
+	$(MIGRATION_CASES)
 
 test-python:
 	@.ci/setup sdk
@@ -122,6 +124,6 @@ test-python:
 soak: web plugins ## the long loads: kills, floods and replays in full
 	@.ci/setup postgres
 	$(BUILD_dev)
-	TEST_KILLS=200 cargo test --package tiegel-tests --test e2e
+	TEST_KILLS=200 TEST_CLIENTS=64 TEST_SECONDS=300 TEST_KILL_SECONDS=20 cargo test --package tiegel-tests --test e2e
 	@.ci/setup mlflow
 	TEST_ARTIFACT_MIB=500 TEST_FUZZ_ROUNDS=20 $(MLFLOW_CASES)

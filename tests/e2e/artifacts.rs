@@ -42,6 +42,7 @@ async fn after_a_kill_an_upload_is_whole_or_absent_and_parts_go_on() {
     };
     let first = part(&server, 0, "hello ").await;
     let (http, url) = (server.http.clone(), format!("{}{PROXY}/1/r/artifacts/half", server.url));
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     let broken = tokio::spawn(async move { http.put(url).body(endless()).send().await });
     let scratch = server.data_dir().join("blobs/.scratch");
     while std::fs::read_dir(&scratch).unwrap().next().is_none() {

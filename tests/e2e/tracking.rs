@@ -29,6 +29,7 @@ async fn acknowledged_writes_survive_kills_on_postgres() {
     survive(Database::Postgres(fresh_postgres_url().await)).await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "every client is waited for before the test ends")]
 async fn survive(database: Database) {
     let expected_logs = vec!["was interrupted".to_owned()];
     let mut server = TestServer::start_with(Options { database, expected_logs, ..Options::default() }).await;

@@ -8,6 +8,7 @@ mod datasets;
 mod documents;
 mod endpoints;
 mod failure;
+mod import;
 mod jobs;
 mod models;
 mod operations;
@@ -96,6 +97,8 @@ fn bounded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(endpoints::list_endpoints))
         .routes(routes!(endpoints::predict))
         .routes(routes!(audit::list_audit))
+        .routes(routes!(import::import_records))
+        .routes(routes!(import::count_imported))
 }
 
 pub fn router(state: ApiState) -> Router {

@@ -4,6 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tiegel_context::OpError;
+use tiegel_search::SearchError;
 use tiegel_store::StoreError;
 
 pub type MlflowResult<T> = Result<T, MlflowError>;
@@ -101,6 +102,12 @@ impl fmt::Display for MlflowError {
 }
 
 impl std::error::Error for MlflowError {}
+
+impl From<SearchError> for MlflowError {
+    fn from(error: SearchError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
 
 impl From<StoreError> for MlflowError {
     fn from(error: StoreError) -> Self {

@@ -30,6 +30,7 @@ mod registry;
 mod render;
 mod runs;
 mod scorers;
+mod search;
 #[cfg(test)]
 mod testing;
 mod traces;
@@ -110,6 +111,8 @@ fn protocol() -> Router<Mlflow> {
         .merge(logging::routes())
         .merge(metrics::routes())
         .merge(runs::routes())
+        .merge(search::routes())
+        .merge(registry::search::routes())
         .merge(artifacts::protocol())
         .merge(artifact_proxy::protocol())
         .merge(multipart::protocol())

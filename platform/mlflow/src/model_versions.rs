@@ -48,6 +48,7 @@ async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> 
     } else {
         source::find(&state, &caller, source, (run_id, params.text("model_id")?)).await?
     };
+    let signature = source::signature(&state, &sourced.storage_location).await;
     let new = NewVersion {
         model: name.to_owned(),
         source: sourced.source,
@@ -57,7 +58,7 @@ async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> 
         logged_model_id: sourced.logged_model_id,
         description: Some(description.to_owned()),
         user: None,
-        signature: None,
+        signature,
         tags,
     };
     let row = state.ctx.store.create_version(new, caller.change(&state)).await;

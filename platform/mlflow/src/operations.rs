@@ -22,6 +22,7 @@ async fn server_info(State(state): State<Mlflow>) -> Json<Value> {
     Json(json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,
+        "trace_archival_enabled": false,
         "multipart_uploads_enabled": true,
         "multipart_downloads_enabled": state.artifacts.can_sign(),
         "presigned_upload_run_id_supported": true,

@@ -1,6 +1,7 @@
 //! What the routes of the registry share: fields they read, answers they write, errors in the words of the protocol.
 
 pub(crate) mod names;
+pub(crate) mod search;
 
 use serde_json::{Map, Value, json};
 use tiegel_store::{ModelRow, ModelVersionRow, StoreError, Tags};

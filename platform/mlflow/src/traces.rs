@@ -130,7 +130,7 @@ async fn get_traces(State(state): State<Mlflow>, workspace: Workspace, params: P
             && !trace.spans.is_empty()
             && is_whole(trace)
     };
-    let traces: Vec<_> = traces.iter().filter(is_wanted).map(|trace| trace_json(trace)).collect();
+    let traces: Vec<_> = traces.iter().filter(is_wanted).map(trace_json).collect();
     Ok(Answer(listed("traces", traces)))
 }
 
@@ -139,7 +139,7 @@ async fn get_infos(State(state): State<Mlflow>, workspace: Workspace, params: Pa
     let scope = scope(&params)?;
     let mut infos = state.ctx.store.trace_infos(&workspace.scope(), ids).await?;
     infos.retain(|info| scope.as_ref().is_none_or(|scope| scope.contains(&info.row.experiment_id)));
-    Ok(Answer(listed("trace_infos", infos.iter().map(|info| info_json(info)).collect())))
+    Ok(Answer(listed("trace_infos", infos.iter().map(info_json).collect())))
 }
 
 fn trace_ids(params: &Params) -> MlflowResult<Vec<String>> {
@@ -185,7 +185,7 @@ async fn search_traces(State(state): State<Mlflow>, workspace: Workspace, params
         }
     }
     let page = search(&state, &workspace, Search::read(&params, ids)?).await?;
-    let mut answer = listed("traces", page.rows.iter().map(|info| info_json(info)).collect());
+    let mut answer = listed("traces", page.rows.iter().map(info_json).collect());
     if let Some(next) = page.next {
         answer["next_page_token"] = Value::String(next);
     }

@@ -56,7 +56,7 @@ async fn end(
     let end = EndTrace {
         trace_id,
         end_ms: params.int("timestamp_ms")?.unwrap_or(0),
-        state: state_of(&params)?.to_owned(),
+        state: status(&params)?.to_owned(),
         tags: pairs(&params, "tags")?,
         metadata: pairs(&params, "request_metadata")?,
     };
@@ -75,7 +75,7 @@ async fn search_traces(State(state): State<Mlflow>, workspace: Workspace, params
         return Err(missing("experiment_ids"));
     }
     let page = search(&state, &workspace, Search::read(&params, experiment_ids(&ids)?)?).await?;
-    let mut answer = listed("traces", page.rows.iter().map(|info| info_json(info)).collect());
+    let mut answer = listed("traces", page.rows.iter().map(info_json).collect());
     if let Some(next) = page.next {
         answer["next_page_token"] = Value::String(next);
     }
@@ -119,7 +119,7 @@ fn pairs(params: &Params, name: &str) -> MlflowResult<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-fn state_of(params: &Params) -> MlflowResult<&'static str> {
+fn status(params: &Params) -> MlflowResult<&'static str> {
     let Some(value) = params.get("status")? else { return Ok("STATE_UNSPECIFIED") };
     let known = match value {
         Value::Number(number) => number.as_u64().and_then(|at| STATUSES.get(usize::try_from(at).ok()?)),

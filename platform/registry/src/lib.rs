@@ -6,6 +6,7 @@
 //! webhook never makes this server call an address of its own network, unless the operator allows it.
 
 mod bundle;
+mod files;
 mod lineage;
 mod names;
 mod signature;
@@ -21,14 +22,12 @@ use tiegel_types::{Digest, Metrics, Name, RunId};
 pub use bundle::{Bundle, BundleModel, ReplayTables, Stage};
 pub use lineage::{Lineage, lineage};
 pub use names::check_alias;
+pub use signature::signature_of;
 pub use source::{ModelUri, check_prompt_source, check_source, is_within, not_contained};
 pub use uri::Uri;
 pub use webhooks::{
     SendError, Sent, WebhookDeliverer, WebhookPolicy, WebhookSender, event_of, event_parts, example_of,
 };
-
-/// Where clients find the files of bundles: below it a folder for each, named by its digest.
-pub const BUNDLES_LOCATION: &str = "mlflow-artifacts:/bundles";
 
 /// Stores a bundle's manifest; its weights and states are stored already.
 pub async fn put_bundle(ctx: &Context, bundle: &Bundle) -> OpResult<Digest> {
@@ -76,14 +75,16 @@ pub struct Registration {
 pub async fn register(ctx: &Context, registration: Registration) -> OpResult<ModelVersionRow> {
     let Registration { project, model, alias, bundle, run, metrics, actor } = registration;
     let manifest = get_bundle(ctx, &bundle).await?;
+    let signature = signature::of_bundle(&manifest);
+    files::publish(ctx, &bundle, &manifest, &signature).await?;
     let new = NewModelVersion {
         project,
         model: model.to_string(),
         bundle,
-        location: format!("{BUNDLES_LOCATION}/{}", bundle.hex()),
+        location: files::location(&bundle),
         run_id: run,
         metrics,
-        signature: Some(signature::of_bundle(&manifest)),
+        signature: Some(signature),
         alias: alias.map(|alias| alias.to_string()),
     };
     Ok(ctx.store.register_version(new, Change { actor, at_ms: ctx.now_ms(), scope: Scope::All }).await?)
@@ -117,3 +118,6 @@ pub async fn resolve(ctx: &Context, model: &Name, alias: Option<&Name>, version:
         Some(Some(bundle)) => Wanted::Bundle(WantedBundle { version, bundle }),
     })
 }
+
+#[cfg(test)]
+mod tests;

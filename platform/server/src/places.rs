@@ -132,7 +132,7 @@ mod tests {
     fn a_folder_for_clients_may_be_read_by_its_whole_path() {
         let at = |root: &str| Config { default_artifact_root: root.to_owned(), ..Config::default() };
         assert_eq!(artifacts(&at("file:///var/a%20b")).unwrap().folders, [PathBuf::from("/var/a b")]);
-        assert_eq!(artifacts(&at("s3://bucket")).unwrap().folders, [PathBuf::new(); 0]);
+        assert!(artifacts(&at("s3://bucket")).unwrap().folders.is_empty());
         let relative = default_artifact_root(&at("./mlruns/")).unwrap();
         assert!(relative.starts_with('/') && relative.ends_with("/mlruns"), "{relative}");
         assert_eq!(default_artifact_root(&at("mlflow-artifacts:/x")).unwrap(), "mlflow-artifacts:/x");

@@ -99,7 +99,7 @@ fn refuse_clash(tx: &mut Tx<'_>, path: &str) -> Result<()> {
 }
 
 /// The bounds of what lies below a folder, neither of which does: `0` is the character after `/`.
-fn below(folder: &str) -> (String, String) {
+pub(crate) fn below(folder: &str) -> (String, String) {
     (format!("{folder}/"), format!("{folder}0"))
 }
 

@@ -14,6 +14,7 @@ mod endpoints;
 mod error;
 pub mod evaluation;
 pub mod foreign;
+mod import;
 mod jobs;
 mod migrate;
 mod plugins;
@@ -34,6 +35,7 @@ pub use checkpoints::{CheckpointRow, NewCheckpoint};
 pub use datasets::{DatasetVersionRow, NewDatasetVersion};
 pub use endpoints::EndpointStatusRow;
 pub use error::StoreError;
+pub use import::{Imported, ToCount};
 pub use jobs::{Heartbeat, JobRow, NewJob};
 pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Durability, Store, sqlite_url};
@@ -44,7 +46,7 @@ pub use registry::{
     NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags, WebhookChange, WebhookPage,
     WebhookRow, WebhookSecret, is_prompt,
 };
-pub use search::{FoundExperiment, Page, SearchExperiments, SearchRuns, View};
+pub use search::{FoundExperiment, Page, SearchExperiments, SearchLoggedModels, SearchRegistry, SearchRuns, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};
 pub use tracking::{
     ArtifactLocation, Batch, DatasetInput, DatasetSummary, ExperimentRow, HistoryPage, HistoryQuery, LatestMetric,

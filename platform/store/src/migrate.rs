@@ -30,6 +30,7 @@ pub(crate) fn known(backend: Backend) -> &'static [Migration] {
                 3 "registry" "0003_registry.sql",
                 4 "traces" "0004_traces.sql",
                 5 "artifacts" "0005_artifacts.sql",
+                6 "search" "0006_search.sql",
             }
         };
     }

@@ -6,8 +6,9 @@
 mod aliases;
 mod deliveries;
 mod events;
-mod loading;
-mod logged;
+mod import;
+pub(crate) mod loading;
+pub(crate) mod logged;
 mod models;
 mod pairs;
 mod tags;
@@ -25,6 +26,7 @@ use crate::{Scope, StoreError};
 use pairs::{PairsOf, put_pairs, remove_pair};
 
 pub use deliveries::{Attempt, Delivery, DeliveryRow, DeliveryState, Outcome};
+pub(crate) use import::{import_logged_model, import_registered_model};
 pub use logged::{LoggedModelMetric, LoggedModelRow, LoggedModelStatus, NewLoggedModel};
 pub use models::NewModel;
 pub use versions::{NewModelVersion, NewVersion};

@@ -1,9 +1,9 @@
 //! Searches, as the types of `tiegel_search` say them, in SQL of both databases.
 //!
-//! Each kind of record declares its table (`runs`); the rest is common. A search is answered in one of two ways. Where a
-//! clause leaves few records, an index finds those and they are tested and sorted here. Otherwise records are read in the
-//! order wanted, through an index that has it, until a page is full. Pages continue after the keys of their last record,
-//! so that each costs what the first does.
+//! Each kind of record declares its table (`runs`); the rest is common. A search is answered in one of two ways. Where
+//! clauses leave few records, indexes find those and they are tested and sorted here (`candidates`). Otherwise records are
+//! read in the order wanted, through an index that has it, until a page is full (`scan`). Pages continue after the keys of
+//! their last record, so that each costs what the first does.
 
 mod candidates;
 mod clause;
@@ -13,6 +13,7 @@ mod evaluation;
 mod experiments;
 mod keys;
 mod query;
+mod registry;
 mod rest;
 mod runs;
 mod scan;
@@ -26,9 +27,10 @@ use tiegel_search::{Filter, Fingerprint, Order, PageToken};
 use crate::db::Tx;
 use crate::tracking::Scope;
 use crate::{Result, StoreError};
-use query::Query;
+use query::{Pace, Query};
 
 pub use experiments::{FoundExperiment, SearchExperiments};
+pub use registry::{SearchLoggedModels, SearchRegistry};
 pub use runs::SearchRuns;
 
 pub(crate) use entity::Searched;
@@ -39,18 +41,22 @@ pub(crate) use traces::TRACES;
 /// When to do what; an answer is the same with any.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
-    /// Records that one clause leaves, so few that they are looked at one by one. Where each clause leaves more, reading in
-    /// order finds a page of them soon.
-    pub candidates_max: usize,
-    /// Records that are looked up one by one while reading in order, at least and for each that is wanted. Beyond them, the
-    /// set of all matches is made first.
-    pub window_rows: usize,
-    pub window_rows_of_wanted: usize,
+    /// Records that clauses leave, so few that they are looked at one by one at once.
+    pub few: usize,
+    /// Records that clauses leave, so few that it pays to look at them once a glance found no page.
+    pub many: usize,
+    /// Records that are looked up one by one while reading in order, at least: at first, and before the set of all matches
+    /// is made.
+    pub glance: usize,
+    pub window: usize,
+    /// Records that are looked up for each one wanted.
+    pub window_of_wanted: usize,
     /// Records of one value that the database may sort by the other keys.
-    pub ties_max: usize,
+    pub ties: usize,
 }
 
-const TUNING: Tuning = Tuning { candidates_max: 1_000, window_rows: 10_000, window_rows_of_wanted: 20, ties_max: 500 };
+const TUNING: Tuning =
+    Tuning { few: 1_000, many: 10_000, glance: 4_000, window: 20_000, window_of_wanted: 20, ties: 500 };
 
 /// Which records are wanted by their lifecycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +127,7 @@ impl Search {
             // One more tells whether there is another page.
             count: self.limit.saturating_add(1),
             only: self.only.as_deref(),
+            pace: Pace::Window(self.tuning.glance),
             tuning: self.tuning,
         };
         let mut found = query.run(tx)?;

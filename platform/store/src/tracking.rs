@@ -7,6 +7,7 @@ mod batch;
 mod compact;
 mod experiments;
 mod history;
+mod import;
 mod inputs;
 mod keys;
 mod latest;
@@ -37,6 +38,7 @@ pub use runs::{NewRun, RunRow, RunUpdate};
 pub use sample::SampleQuery;
 
 pub(crate) use experiments::{OWN_ARTIFACTS, expect_active, expect_experiment, experiment_tags_of, experiments_of_ids};
+pub(crate) use import::{count_points, import_experiment, import_model_metrics, import_points, import_run};
 pub(crate) use keys::{Keys, one_of};
 pub(crate) use run_data::read_run_data;
 pub(crate) use runs::{no_run, runs_of_ids};

@@ -45,10 +45,6 @@ impl Attributes {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, text)| (key.as_str(), text.as_str()))
     }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 /// The text that some JSON is, or the JSON itself where it is no text.
@@ -170,7 +166,7 @@ mod tests {
             ..KeyValue::default()
         };
         let attributes = Attributes::of(vec![pair("a"), pair("b")]);
-        assert_eq!((attributes.len(), attributes.get("k")), (1, Some("\"b\"")));
+        assert_eq!((attributes.0.len(), attributes.get("k")), (1, Some("\"b\"")));
     }
 
     #[test]

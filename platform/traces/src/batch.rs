@@ -158,7 +158,7 @@ mod tests {
         let parts = batch(export(resource, spans), 7).unwrap();
         assert_eq!((parts.ingested.spans, parts.batch.experiment_id, parts.batch.traces.len()), (3, 7, 2));
         let id = format!("tr-{}", "01".repeat(16));
-        assert_eq!(parts.complete, [id.clone()]);
+        assert_eq!(parts.complete, std::slice::from_ref(&id));
         let part = &parts.batch.traces[&id];
         assert_eq!(
             (part.state, part.name.as_deref(), part.given_name.as_deref()),

@@ -29,7 +29,7 @@ mod tests {
         for (uri, whole) in [
             ("mlflow-artifacts:/", "mlflow-artifacts:/7/r/artifacts"),
             ("mlflow-artifacts:/0", "mlflow-artifacts:/0/7/r/artifacts"),
-            ("s3://bucket/root/?region=x", "s3://bucket/root/7/r/artifacts?region=x"),
+            ("s3://bucket/srv/?region=x", "s3://bucket/srv/7/r/artifacts?region=x"),
             ("s3://bucket#part", "s3://bucket/7/r/artifacts#part"),
             ("file:///var/x", "file:///var/x/7/r/artifacts"),
             ("file:relative", "file:relative/7/r/artifacts"),

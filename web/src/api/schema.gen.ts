@@ -158,6 +158,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{model}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version with what it was made from. */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/overview": {
         parameters: {
             query?: never;
@@ -281,6 +298,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes what another server tracked, with its ids and times, all or none. Writing it again changes nothing. */
+        post: operations["import_records"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/import/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Counts what a project has of the things that are named, to compare with where they came from. */
+        post: operations["count_imported"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/jobs": {
         parameters: {
             query?: never;
@@ -306,7 +357,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The registered models of a project with their versions and aliases. */
+        /** The registered models of a project with their versions and aliases. Prompts are not among them. */
         get: operations["list_models"];
         put?: never;
         post?: never;
@@ -575,6 +626,20 @@ export interface components {
             /** Format: int64 */
             updated_ms: number;
         };
+        ImportRecords: {
+            /** @description Experiments before their runs, a run before its series; `{"experiment": {…}}`, `{"run": {…}}` and so on. */
+            records: Record<string, never>[];
+        };
+        ImportedRecords: {
+            /** @description The number that each experiment has here, by the one that it has at the source. */
+            experiments: {
+                [key: string]: number;
+            };
+        };
+        Ingredient: {
+            digest: string;
+            name: string;
+        };
         Job: {
             /** Format: int64 */
             attempt: number;
@@ -616,7 +681,12 @@ export interface components {
         };
         Model: {
             aliases: components["schemas"]["Alias"][];
+            description: string;
             name: string;
+            tags: {
+                [key: string]: string;
+            };
+            /** @description Newest first. */
             versions: components["schemas"]["ModelVersion"][];
         };
         ModelLine: {
@@ -626,13 +696,34 @@ export interface components {
             name: string;
         };
         ModelVersion: {
-            bundle: string;
+            aliases: string[];
+            /** @description Of a version that a training of this server made. */
+            bundle?: string | null;
             /** Format: int64 */
             created_ms: number;
+            description?: string | null;
+            /** @description The job of that run. */
+            job_id?: string | null;
+            location: string;
+            /** @description The MLflow model that a client registered. */
+            logged_model_id?: string | null;
             metrics: Record<string, never>;
             run_id?: string | null;
+            /** @description Inputs, outputs and params as MLflow writes them, where they are known. */
+            signature?: Record<string, never> | null;
+            /** @description What the client named, and where the files are. */
+            source: string;
+            stage: string;
+            tags: {
+                [key: string]: string;
+            };
             /** Format: int32 */
             version: number;
+        };
+        ModelVersionDetail: components["schemas"]["ModelVersion"] & {
+            lineage: components["schemas"]["VersionLineage"];
+            model: string;
+            project: string;
         };
         NamedProject: {
             name: string;
@@ -841,6 +932,11 @@ export interface components {
             /** @description What SQL, Parquet and plugin steps are computed with; part of every cache key. */
             table_engine: string;
             version: string;
+        };
+        /** @description What this server made the version from. */
+        VersionLineage: {
+            data: components["schemas"]["Ingredient"][];
+            plugins: components["schemas"]["Ingredient"][];
         };
         Why: {
             lines: string[];
@@ -1155,6 +1251,36 @@ export interface operations {
             };
         };
     };
+    get_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersionDetail"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     overview: {
         parameters: {
             query?: {
@@ -1391,6 +1517,72 @@ export interface operations {
                 };
                 content: {
                     "application/yaml": unknown;
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_records: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRecords"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedRecords"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_imported: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
                 };
             };
             "4XX": {

@@ -139,9 +139,9 @@ proptest! {
     #[test]
     fn no_text_leads_out_of_a_folder(text in prop_oneof![hostile(), any::<String>()]) {
         let Ok(path) = ArtifactPath::decode(&text) else { return Ok(()) };
-        let file = std::path::Path::new("/root/tree").join(path.as_str());
+        let file = std::path::Path::new("/srv/tree").join(path.as_str());
         let plain = file.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::RootDir));
-        prop_assert!(plain && file.starts_with("/root/tree"), "{text:?} became {path}");
+        prop_assert!(plain && file.starts_with("/srv/tree"), "{text:?} became {path}");
         prop_assert!(!path.as_str().contains(['\\', '\0', '#']) && !path.as_str().contains("//"));
         prop_assert!(path.as_str().split('/').all(|s| s != ".." && s != "."));
         // Whoever decodes what we answered finds the same place.

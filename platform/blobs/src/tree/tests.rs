@@ -20,7 +20,7 @@ async fn trees() -> (tempfile::TempDir, [Tree; 2]) {
         let file = folder.path().join("root").join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, path).unwrap();
-        let object = Path::parse(format!("bucket/root/{path}")).unwrap();
+        let object = Path::parse(format!("bucket/srv/{path}")).unwrap();
         bucket.0.objects.put(&object, path.into()).await.unwrap();
     }
     (folder, [local, memory])
@@ -117,10 +117,10 @@ async fn a_bucket_signs_and_a_folder_does_not() {
     let url = bucket.signed_url(Access::Read, "1/a b.txt", Duration::from_secs(60)).await.unwrap().unwrap();
     assert_eq!(
         (url.path(), url.query_pairs().any(|(key, _)| key == "X-Amz-Signature")),
-        ("/bucket/root/1/a%20b.txt", true)
+        ("/bucket/srv/1/a%20b.txt", true)
     );
     let blobs = crate::Blobs::open("s3://bucket/root", options).unwrap();
     let digest = tiegel_types::Digest::of(b"x");
     let url = blobs.signed_url(&digest, Duration::from_secs(60)).await.unwrap().unwrap();
-    assert_eq!(url.path(), format!("/bucket/root/{}", digest.blob_path()));
+    assert_eq!(url.path(), format!("/bucket/srv/{}", digest.blob_path()));
 }

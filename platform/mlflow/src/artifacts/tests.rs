@@ -161,7 +161,7 @@ async fn a_url_is_signed_where_the_store_can() {
     let ask = async |what: &str, body: Value| server.post(&format!("{API}/artifacts/presigned-{what}-url"), body).await;
     let signed = ask("upload", json!({ "run_id": bucket, "path": "m/f.bin", "expiration": 60 })).await.json();
     let url = signed["presigned_url"].as_str().unwrap();
-    assert!(url.contains("/root/") && url.contains("/artifacts/m/f.bin?") && url.contains("X-Amz-Expires=60"), "{url}");
+    assert!(url.contains("/srv/") && url.contains("/artifacts/m/f.bin?") && url.contains("X-Amz-Expires=60"), "{url}");
     for (what, body, message) in [
         (
             "upload",

@@ -1,11 +1,16 @@
 //! What a new version is made of: checked against the run, the logged model or the version that the request names.
 
+use futures::StreamExt as _;
+use tiegel_artifacts::{ArtifactPath, Root};
 use tiegel_registry::{ModelUri, Uri, check_source};
 use tiegel_store::{LoggedModelRow, ModelVersionRow, Stage};
 
 use crate::caller::Caller;
 use crate::registry::{no_version, seen_model, seen_version};
 use crate::{Mlflow, MlflowError, MlflowResult};
+
+/// Bytes of a model's description that are read.
+const DESCRIPTION_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) struct Sourced {
     pub source: String,
@@ -153,6 +158,25 @@ async fn artifact_uri(state: &Mlflow, caller: &Caller, run_id: &str) -> MlflowRe
     let Ok(id) = run_id.parse() else { return Ok(None) };
     let run = state.ctx.store.run(&id).await?;
     Ok(run.filter(|run| run.project == caller.project).map(|run| run.artifact_uri))
+}
+
+/// What the model's own description says of its inputs and outputs. Only our own files are read, and one that cannot be
+/// read is no reason to refuse the version.
+pub(super) async fn signature(state: &Mlflow, location: &str) -> Option<serde_json::Value> {
+    let root = state.artifacts.at(location).ok()?;
+    if !matches!(root, Root::Ours(..)) {
+        return None;
+    }
+    let found = root.find(&ArtifactPath::decode("MLmodel").ok()?).await.ok()?;
+    if found.bytes > DESCRIPTION_BYTES_MAX {
+        return None;
+    }
+    let mut text = Vec::new();
+    let mut chunks = found.read(None).await.ok()?;
+    while let Some(chunk) = chunks.next().await {
+        text.extend_from_slice(&chunk.ok()?);
+    }
+    tiegel_registry::signature_of(&String::from_utf8_lossy(&text))
 }
 
 async fn logged_model(state: &Mlflow, id: &str) -> MlflowResult<LoggedModelRow> {

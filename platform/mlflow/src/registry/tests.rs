@@ -1,4 +1,5 @@
 mod models;
+mod search;
 mod versions;
 
 use serde_json::{Value, json};

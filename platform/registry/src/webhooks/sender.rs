@@ -127,7 +127,8 @@ impl WebhookSender {
         if url.chars().count() > URL_CHARS_MAX {
             return Err(format!("'url' exceeds the maximum length of {URL_CHARS_MAX} characters"));
         }
-        let parsed = Url::parse(url).map_err(|error| format!("Invalid webhook URL {url:?}: {error}"))?;
+        let parsed = Url::parse(url)
+            .map_err(|error| format!("Invalid webhook URL {url:?}: {error}; it needs a scheme, such as https://"))?;
         let schemes: &[&str] = if self.policy.allow_http { &["https", "http"] } else { &["https"] };
         if !schemes.contains(&parsed.scheme()) {
             return Err(format!(

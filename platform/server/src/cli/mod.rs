@@ -5,6 +5,7 @@ mod client;
 mod documents;
 mod jobs;
 mod local;
+mod migrate;
 mod output;
 mod plugins;
 mod project;
@@ -56,8 +57,14 @@ enum Command {
     Plan(project::Folder),
     /// Make a folder's documents the project's; uploads the files that they name.
     Apply(project::ApplyArgs),
-    /// Print the project's documents as YAML.
-    Export(project::ProjectArg),
+    /// Print the project's documents as YAML, or take what is tracked to another server.
+    #[command(args_conflicts_with_subcommands = true)]
+    Export {
+        #[command(subcommand)]
+        action: Option<migrate::ExportAction>,
+        #[command(flatten)]
+        project: project::ProjectArg,
+    },
     /// Bring a dataset, pipeline, training or endpoint up to date with all that it needs.
     Run(jobs::RunArgs),
     /// Say why a step of a run ran or did not.
@@ -75,6 +82,11 @@ enum Command {
     Plugin {
         #[command(subcommand)]
         action: plugins::PluginAction,
+    },
+    /// Bring what another server tracks into this one.
+    Import {
+        #[command(subcommand)]
+        action: migrate::ImportAction,
     },
 }
 
@@ -110,7 +122,11 @@ async fn remote_command(target: Target, command: Command) -> anyhow::Result<Exit
     match command {
         Command::Plan(folder) => project::plan(&client, &folder).await,
         Command::Apply(apply) => project::apply(&client, &apply).await,
-        Command::Export(project) => project::export(&client, &project).await,
+        Command::Export { action: None, project } => project::export(&client, &project).await,
+        Command::Export { action: Some(migrate::ExportAction::Mlflow(args)), .. } => {
+            migrate::export_mlflow(&target, args).await
+        }
+        Command::Import { action: migrate::ImportAction::Mlflow(args) } => migrate::import_mlflow(&target, args).await,
         Command::Run(run) => jobs::run(&client, &run).await,
         Command::Why(why) => jobs::why(&client, &why).await,
         Command::Jobs(project) => jobs::list(&client, &project).await,

@@ -99,7 +99,7 @@ store_tests! {
             store.put_artifact(file(path, b"same")).await.unwrap();
         }
         store.put_artifact(file("d", b"other")).await.unwrap();
-        let mut expected = vec![Digest::of(b"same"), Digest::of(b"other")];
+        let mut expected = [Digest::of(b"same"), Digest::of(b"other")];
         expected.sort();
         let first = store.artifact_digests(None, 1).await.unwrap();
         assert_eq!(first, expected[..1]);

@@ -71,6 +71,7 @@ store_tests! {
 }
 
 /// 64 writers at once, one of which is refused.
+#[expect(clippy::disallowed_methods, reason = "the test waits for them all")]
 async fn futures_of(store: &Store) -> Vec<Result<u64, StoreError>> {
     let tasks: Vec<_> = (0..64)
         .map(|at| {

@@ -177,8 +177,8 @@ impl Store {
     }
 }
 
-const TAGS: PairsOf = PairsOf { table: "logged_model_tags", column: "model_id" };
-const PARAMS: PairsOf = PairsOf { table: "logged_model_params", column: "model_id" };
+pub(super) const TAGS: PairsOf = PairsOf { table: "logged_model_tags", column: "model_id" };
+pub(super) const PARAMS: PairsOf = PairsOf { table: "logged_model_params", column: "model_id" };
 
 /// Models by a condition and an order, such as `WHERE experiment_id = $1`.
 pub(crate) fn select(tx: &mut Tx<'_>, rest: &str, values: &[Value<'_>]) -> Result<Vec<LoggedModelRow>> {

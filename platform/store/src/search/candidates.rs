@@ -24,27 +24,95 @@ pub(super) struct Candidates {
     pub rest: Filter,
 }
 
-/// Of the clauses that an index answers, the matches of the one with the fewest. None where all have many.
-pub(super) fn candidates(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<Option<Candidates>> {
+/// What clauses leave that an index answers at once, if that is little.
+pub(super) fn few(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<Option<Candidates>> {
     let clauses = &query.filter.clauses;
-    let mut selective: Vec<_> = (0..clauses.len()).filter(|at| is_selective(&clauses[*at])).collect();
-    selective.sort_by_key(|at| cost(&clauses[*at].condition));
+    let quick: Vec<usize> = selective(names, clauses).filter(|at| is_quick(&clauses[*at].condition)).collect();
     let mut fewest: Option<(usize, Vec<Bound>)> = None;
-    for at in selective {
-        let most = fewest.as_ref().map_or(query.tuning.candidates_max, |(_, found)| found.len());
-        let found = matches_of(tx, names, query, &clauses[at], most)?;
-        fewest = found.map(|found| (at, found)).or(fewest);
+    for at in &quick {
+        let most = fewest.as_ref().map_or(query.tuning.few, |(_, found)| found.len());
+        let found = matches_of(tx, names, query, &clauses[*at], most)?;
+        fewest = found.map(|found| (*at, found)).or(fewest);
         if fewest.as_ref().is_some_and(|(_, found)| found.len() <= CANDIDATES_FEW) {
             break;
         }
     }
-    Ok(fewest.map(|(at, ids)| {
-        let mut rest = query.filter.clone();
-        if is_exact(names, &clauses[at]) {
-            rest.clauses.remove(at);
+    if let Some((at, ids)) = fewest {
+        return Ok(Some(Candidates { ids, rest: rest(names, query.filter, &[at]) }));
+    }
+    if quick.len() < 2 {
+        return Ok(None);
+    }
+    let common = intersection(tx, names, query, &quick)?;
+    Ok(common.filter(|candidates| candidates.ids.len() <= query.tuning.few))
+}
+
+/// What clauses leave, if it is not too much.
+pub(super) fn many(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<Option<Candidates>> {
+    let all: Vec<usize> = selective(names, &query.filter.clauses).collect();
+    intersection(tx, names, query, &all)
+}
+
+/// What those of the clauses leave that each leave not too much.
+fn intersection(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>, clauses: &[usize]) -> Result<Option<Candidates>> {
+    let mut common: Option<Vec<Bound>> = None;
+    let mut met = Vec::new();
+    for at in clauses {
+        let Some(found) = matches_of(tx, names, query, &query.filter.clauses[*at], query.tuning.many)? else {
+            continue;
+        };
+        met.push(*at);
+        common = Some(match common {
+            None => found,
+            Some(mut common) => {
+                let found: HashSet<Bound> = found.into_iter().collect();
+                common.retain(|id| found.contains(id));
+                common
+            }
+        });
+        if common.as_ref().is_some_and(|common| common.len() <= CANDIDATES_FEW) {
+            break;
         }
-        Candidates { ids, rest }
-    }))
+    }
+    Ok(common.map(|ids| Candidates { ids, rest: rest(names, query.filter, &met) }))
+}
+
+/// What the candidates of these clauses must still be asked.
+fn rest(names: &Names, filter: &Filter, met: &[usize]) -> Filter {
+    let is_told = |at: usize, clause: &Clause| met.contains(&at) && is_exact(names, clause);
+    let clauses = filter.clauses.iter().enumerate().filter(|(at, clause)| !is_told(*at, clause));
+    Filter { clauses: clauses.map(|(_, clause)| clause.clone()).collect(), datasets: filter.datasets.clone() }
+}
+
+/// Clauses whose matches an index finds, rather than nearly everything.
+fn selective(names: &Names, clauses: &[Clause]) -> impl Iterator<Item = usize> {
+    (0..clauses.len()).filter(|at| is_selective(names, &clauses[*at]))
+}
+
+fn is_selective(names: &Names, clause: &Clause) -> bool {
+    let is_indexed = match &clause.field {
+        Field::Attribute(name, _) => matches!(names.searched.attribute(name).lookup, Lookup::Indexed),
+        Field::Keyed(..) | Field::Related(..) => false,
+    };
+    match &clause.condition {
+        Condition::Integer(op, _) => is_indexed && *op != Op::Differs,
+        Condition::Number(op, _) => *op != Op::Differs,
+        Condition::Equal(_) | Condition::Like(_) | Condition::Matches(_) | Condition::In(_) | Condition::Present => {
+            true
+        }
+        Condition::IntegerIn(_)
+        | Condition::IntegerNotIn(_)
+        | Condition::Differs(_)
+        | Condition::NotIn(_)
+        | Condition::Missing
+        | Condition::Unless(_)
+        | Condition::Never => false,
+    }
+}
+
+/// Not so a pattern, which may have to look at all values of its key before it finds one.
+fn is_quick(condition: &Condition) -> bool {
+    !matches!(condition, Condition::Like(_) | Condition::Matches(_))
 }
 
 /// Whether the index tells all that the clause asks.
@@ -60,31 +128,6 @@ fn is_exact(names: &Names, clause: &Clause) -> bool {
             (Values::Whole(_) | Values::Json, _) => true,
         },
         (Field::Attribute(..) | Field::Related(..), _) => true,
-    }
-}
-
-/// Whether an index finds what meets the clause, rather than nearly everything.
-fn is_selective(clause: &Clause) -> bool {
-    !matches!(
-        clause.condition,
-        Condition::Differs(_)
-            | Condition::Number(Op::Differs, _)
-            | Condition::Integer(..)
-            | Condition::IntegerIn(_)
-            | Condition::IntegerNotIn(_)
-            | Condition::NotIn(_)
-            | Condition::Missing
-            | Condition::Unless(_)
-            | Condition::Never
-    )
-}
-
-/// Which clause to try first: a pattern may have to look at all values of its key.
-fn cost(condition: &Condition) -> u8 {
-    match condition {
-        Condition::Equal(_) | Condition::In(_) => 0,
-        Condition::Like(_) | Condition::Matches(_) => 2,
-        _ => 1,
     }
 }
 
@@ -120,7 +163,10 @@ fn unique(tx: &mut Tx<'_>, names: &Names, attribute: &str, values: &[String]) ->
     for values in values.chunks(IDS_MAX) {
         let mut places = Places::default();
         let list = places.add_all(values);
-        let text = format!("SELECT t.{} FROM {} AS t WHERE {sql} IN ({list})", searched.id, searched.table);
+        // Where blanks are none, an index has only the others.
+        let blank =
+            if searched.attribute(attribute).is_blank_none { format!(" AND {sql} <> ''") } else { String::new() };
+        let text = format!("SELECT t.{} FROM {} AS t WHERE {sql} IN ({list}){blank}", searched.id, searched.table);
         found.extend(places.rows(tx, &text, |row| names.searched.read_id(&row))?);
     }
     Ok(distinct(found))
@@ -138,6 +184,7 @@ fn indexed(
     let sql = names.searched.attribute(attribute).sql;
     let statement = |places: &mut Places, of: &Bound, most: usize| {
         let mut tests = vec![format!("t.{scope} = {}", places.add(of)), format!("{sql} IS NOT NULL")];
+        tests.extend(query.in_stages(places, query.stages));
         tests.extend(names.dialect.condition(places, &Subject::Plain(sql), condition));
         format!("SELECT t.{id} FROM {table} AS t WHERE {} LIMIT {}", tests.join(" AND "), places.add(limit(most)))
     };

@@ -93,8 +93,9 @@ impl<'a> Conditions<'a> {
         for clause in &filter.clauses {
             let test = match &clause.field {
                 Field::Attribute(name, _) => {
-                    let subject = Subject::Plain(names.searched.attribute(name).sql);
-                    Some(conditions.condition(places, &subject, &clause.condition))
+                    let attribute = names.searched.attribute(name);
+                    let test = conditions.condition(places, &Subject::Plain(attribute.sql), &clause.condition);
+                    Some(if attribute.is_blank_none { format!("{test} AND {} <> ''", attribute.sql) } else { test })
                 }
                 Field::Keyed(family, key) => conditions.keyed(places, *family, key, &clause.condition),
                 Field::Related(Relation::Span, property) => {

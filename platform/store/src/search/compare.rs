@@ -58,22 +58,20 @@ impl Dialect {
 
     /// The value of an attribute in the content of a span `l`: a text as it is, anything else as JSON.
     pub fn span_attribute(self, places: &mut Places, key: &str) -> String {
+        let key = places.add(key);
         match self {
             // The paths are bound: a `$` in SQL text is a place of its own.
             Self::Sqlite => {
-                let (all, attributes, key) = (places.add("$"), places.add("$.attributes"), places.add(key));
+                let (attributes, all) = (places.add("$.attributes"), places.add("$"));
                 format!(
                     "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> {all} ELSE j.value END \
                      FROM json_each(l.content, {attributes}) AS j WHERE j.key = {key})"
                 )
             }
-            Self::Postgres => {
-                let key = places.add(key);
-                format!(
-                    "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
-                     FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"
-                )
-            }
+            Self::Postgres => format!(
+                "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
+                 FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"
+            ),
         }
     }
 

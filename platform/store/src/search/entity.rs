@@ -34,6 +34,8 @@ pub(crate) struct Attribute {
     /// SQL over `t`.
     pub sql: &'static str,
     pub is_nullable: bool,
+    /// An empty text stands for none, which no condition is true of.
+    pub is_blank_none: bool,
     /// An index has the rows of one scope and stage in its order.
     pub is_sorted: bool,
     pub lookup: Lookup,
@@ -44,7 +46,7 @@ pub(crate) struct Attribute {
 pub(crate) enum Lookup {
     /// By what the database makes of a condition on it.
     Column,
-    /// The column is unique.
+    /// An index begins with the column, and few rows have one value of it.
     Unique,
     /// An index begins with the scope and the column.
     Indexed,
@@ -54,11 +56,16 @@ pub(crate) enum Lookup {
 
 impl Attribute {
     pub const fn new(name: &'static str, sql: &'static str) -> Self {
-        Self { name, sql, is_nullable: false, is_sorted: false, lookup: Lookup::Column }
+        Self { name, sql, is_nullable: false, is_blank_none: false, is_sorted: false, lookup: Lookup::Column }
     }
 
     pub const fn nullable(mut self) -> Self {
         self.is_nullable = true;
+        self
+    }
+
+    pub const fn blank_is_none(mut self) -> Self {
+        self.is_blank_none = true;
         self
     }
 

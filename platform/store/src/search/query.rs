@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tiegel_search::{Field, Filter, Order, PageToken};
 
 use super::Tuning;
-use super::candidates::{Candidates, IDS_MAX, candidates};
+use super::candidates::{Candidates, IDS_MAX, few, many};
 use super::clause::{Conditions, Names, Reach, Verdict};
 use super::compare::Dialect;
 use super::entity::Searched;
@@ -35,7 +35,17 @@ pub(super) struct Query<'q> {
     pub count: usize,
     /// Records other than these are left out.
     pub only: Option<&'q [Bound]>,
+    pub pace: Pace,
     pub tuning: Tuning,
+}
+
+/// How records that are read in order are tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Each by itself, so many and no more.
+    Window(usize),
+    /// Against the set of all matches.
+    Sets,
 }
 
 /// A record that a search found.
@@ -65,18 +75,36 @@ impl Query<'_> {
         let query = Query { filter: &filter, ..self.clone() };
         let candidates = match self.only {
             Some(only) => Some(Candidates { ids: only.to_vec(), rest: filter.clone() }),
-            None => candidates(tx, &names, &query)?,
+            None => few(tx, &names, &query)?,
         };
         let mut found = match candidates {
-            Some(Candidates { ids, rest }) => {
-                let among = Query { filter: &rest, ..query }.among(tx, &names, &ids)?;
-                rest::kept(tx, &names, &rest, among)?
+            Some(candidates) => {
+                let among = query.among(tx, &names, &candidates)?;
+                rest::kept(tx, &names, &candidates.rest, among)?
             }
             None if rest::is_needed(&filter) => query.in_windows(tx, &names)?,
-            None => scan(tx, &names, &query)?,
+            None => query.in_order(tx, &names)?,
         };
         found.truncate(self.count);
         Ok(found)
+    }
+
+    /// Reads in order: a glance first, then by what promises more.
+    fn in_order(&self, tx: &mut Tx<'_>, names: &Names) -> Result<Vec<Found>> {
+        let glance = scan(tx, names, self)?;
+        if glance.is_complete {
+            return Ok(glance.found);
+        }
+        if let Some(candidates) = many(tx, names, self)? {
+            let mut among = self.among(tx, names, &candidates)?;
+            among.truncate(self.count);
+            return Ok(among);
+        }
+        let window = scan(tx, names, &Query { pace: Pace::Window(self.tuning.window), ..self.clone() })?;
+        if window.is_complete {
+            return Ok(window.found);
+        }
+        Ok(scan(tx, names, &Query { pace: Pace::Sets, ..self.clone() })?.found)
     }
 
     /// With the numbers of the keys that the query names.
@@ -99,16 +127,16 @@ impl Query<'_> {
     }
 
     /// The records that match among these, sorted here.
-    fn among(&self, tx: &mut Tx<'_>, names: &Names, ids: &[Bound]) -> Result<Vec<Found>> {
+    fn among(&self, tx: &mut Tx<'_>, names: &Names, candidates: &Candidates) -> Result<Vec<Found>> {
         let Searched { table, id, .. } = self.searched;
         let scopes: HashSet<&Bound> = self.scopes.iter().collect();
         let mut found = Vec::new();
-        for ids in ids.chunks(IDS_MAX) {
+        for ids in candidates.ids.chunks(IDS_MAX) {
             let mut places = Places::default();
             let keys = Keys::new(names, &mut places, self.order, None);
             let mut tests = vec![format!("t.{id} IN ({})", places.add_list(ids))];
             let reach = Reach { id: &format!("t.{id}"), sets_of: None };
-            tests.extend(Conditions::new(names, &mut places, self.filter, reach).tests);
+            tests.extend(Conditions::new(names, &mut places, &candidates.rest, reach).tests);
             tests.extend(self.in_stages(&mut places, self.stages));
             let columns = self.columns(&keys);
             let text = format!("SELECT {columns} FROM {table} AS t{} WHERE {}", keys.joins(), tests.join(" AND "));
@@ -123,7 +151,7 @@ impl Query<'_> {
         let mut window = Query { count: self.count.max(WINDOW_ROWS), ..self.clone() };
         let mut kept = Vec::new();
         while kept.len() < self.count {
-            let found = scan(tx, names, &window)?;
+            let found = window.in_order(tx, names)?;
             let is_last = found.len() < window.count;
             window.after = found.last().map(|last| last.keys.clone());
             kept.extend(rest::kept(tx, names, self.filter, found)?);

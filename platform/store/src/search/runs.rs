@@ -41,7 +41,7 @@ impl Store {
 }
 
 /// Those of the experiments that a scope sees.
-fn visible(tx: &mut Tx<'_>, scope: &Scope, experiments: &[i64]) -> Result<Vec<Bound>> {
+pub(super) fn visible(tx: &mut Tx<'_>, scope: &Scope, experiments: &[i64]) -> Result<Vec<Bound>> {
     let Scope::Project(project) = scope else { return Ok(experiments.iter().copied().map(Bound::Int).collect()) };
     let mut seen = Vec::new();
     for ids in experiments.chunks(IDS_MAX) {
@@ -77,11 +77,11 @@ pub(super) static RUNS: Searched = Searched {
     attributes: &[
         Attribute::new("run_id", "t.run_id").found(Lookup::Unique),
         Attribute::new("run_name", "t.name").found(Lookup::Side(Family::Tag, RUN_NAME)),
-        Attribute::new("user_id", "t.user_id"),
-        Attribute::new("status", "t.status"),
+        Attribute::new("user_id", "t.user_id").found(Lookup::Indexed),
+        Attribute::new("status", "t.status").found(Lookup::Indexed),
         Attribute::new("artifact_uri", "t.artifact_uri"),
-        Attribute::new("start_time", "t.start_ms").sorted(),
-        Attribute::new("end_time", "t.end_ms").nullable().sorted(),
+        Attribute::new("start_time", "t.start_ms").sorted().found(Lookup::Indexed),
+        Attribute::new("end_time", "t.end_ms").nullable().sorted().found(Lookup::Indexed),
     ],
     columns: &[],
     sides: &[

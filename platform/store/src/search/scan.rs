@@ -17,11 +17,19 @@ const PARTS_MAX: usize = 16;
 /// Parts that are each read with care on Postgres, which takes more than one round trip.
 const CAREFUL_PARTS_MAX: usize = 4;
 
+/// What was read in order.
+#[derive(Default)]
+pub(super) struct Scanned {
+    pub found: Vec<Found>,
+    /// Whether there are as many as were wanted, or no more of them.
+    pub is_complete: bool,
+}
+
 /// The first records after `query.after`, up to `query.count`.
-pub(super) fn scan(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<Vec<Found>> {
+pub(super) fn scan(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<Scanned> {
     let first = First::of(names, query);
     let begun = query.after.as_ref().and_then(|after| after.keys.first()).map(Class::of);
-    let mut found = Vec::new();
+    let mut scanned = Scanned { found: Vec::new(), is_complete: true };
     for class in first.classes() {
         let class = *class;
         // The pages before are through with the classes before.
@@ -29,13 +37,15 @@ pub(super) fn scan(tx: &mut Tx<'_>, names: &Names, query: &Query<'_>) -> Result<
             continue;
         }
         let after = query.after.as_ref().filter(|_| class.is_none() || class == begun);
-        let phase = Phase { names, query, first: &first, class, after, count: query.count - found.len() };
-        found.extend(phase.run(tx)?);
-        if found.len() >= query.count {
+        let count = query.count - scanned.found.len();
+        let of_class = Phase { names, query, first: &first, class, after, count }.run(tx)?;
+        scanned.found.extend(of_class.found);
+        scanned.is_complete = of_class.is_complete;
+        if !scanned.is_complete || scanned.found.len() >= query.count {
             break;
         }
     }
-    Ok(found)
+    Ok(scanned)
 }
 
 /// What the first key of the order is, to the database.
@@ -87,23 +97,25 @@ pub(super) struct Phase<'p> {
 }
 
 impl Phase<'_> {
-    fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Found>> {
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Scanned> {
         let parts = self.parts();
-        let mut found = Vec::new();
+        let mut scanned = Scanned { found: Vec::new(), is_complete: true };
         if tx.is_sqlite() || parts.len() <= CAREFUL_PARTS_MAX {
             for part in &parts {
-                found.extend(self.part(tx, *part)?);
+                let of_part = self.part(tx, *part)?;
+                scanned.found.extend(of_part.found);
+                scanned.is_complete &= of_part.is_complete;
             }
         } else {
             for parts in parts.chunks(PARTS_MAX) {
-                found.extend(self.together(tx, parts)?);
+                scanned.found.extend(self.together(tx, parts)?);
             }
         }
         if parts.len() > 1 {
-            found.sort_by(|a, b| self.query.order.compare(&a.keys, &b.keys));
-            found.truncate(self.count);
+            scanned.found.sort_by(|a, b| self.query.order.compare(&a.keys, &b.keys));
+            scanned.found.truncate(self.count);
         }
-        Ok(found)
+        Ok(scanned)
     }
 
     /// An index is in order within one scope and stage only.

@@ -82,7 +82,7 @@ impl Places {
     }
 
     /// As many placeholders as a power of two, the last value repeated: so there are few statements to prepare.
-    pub fn add_list<'b>(&mut self, values: &'b [Bound]) -> String {
+    pub fn add_list(&mut self, values: &[Bound]) -> String {
         let padding = values.last().into_iter().cycle().take(values.len().next_power_of_two() - values.len());
         self.add_all(values.iter().chain(padding))
     }

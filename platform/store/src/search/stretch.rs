@@ -1,16 +1,14 @@
 //! Stretches of the order, each read by one statement.
 //!
-//! Reading in order is fast while many records match. Where few of them do, the statement that looks each record up by
-//! itself stops after a window, and another goes on that first makes the set of all matches. Where very many records have
-//! one value of the first key, an index of that key says nothing about the order among them: they are a search of their
-//! own, by the other keys.
+//! Reading in order is fast while many records match. Where few of them do, a statement that looks each record up by itself
+//! stops after a window. Where very many records have one value of the first key, an index of that key says nothing about
+//! the order among them: they are a search of their own, by the other keys.
 
 use tiegel_search::{Clause, Condition, Field, KeyValue, Op, Order, PageToken};
 
-use super::Tuning;
 use super::keys::Class;
-use super::query::{Found, Query};
-use super::scan::{Phase, scan};
+use super::query::{Pace, Query};
+use super::scan::{Phase, Scanned, scan};
 use super::statement::{Part, Sign, Stretch};
 use crate::Result;
 use crate::db::Tx;
@@ -20,34 +18,41 @@ const TIED_VALUES_MAX: usize = 8;
 
 impl Phase<'_> {
     /// The first records of a part.
-    pub fn part(&self, tx: &mut Tx<'_>, part: Part<'_>) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
+    pub fn part(&self, tx: &mut Tx<'_>, part: Part<'_>) -> Result<Scanned> {
+        let mut scanned = Scanned { found: Vec::new(), is_complete: true };
         let mut stretch = Stretch { after: self.after.cloned(), ..Stretch::default() };
         if self.side().is_some() && self.class == Some(Class::Value) {
-            self.tied(tx, part, &mut stretch, &mut found)?;
+            self.tied(tx, part, &mut stretch, &mut scanned)?;
         }
-        self.windowed(tx, part, &stretch, &mut found)?;
-        Ok(found)
+        self.windowed(tx, part, &stretch, &mut scanned)?;
+        Ok(scanned)
+    }
+
+    /// How many more are wanted; none once something is missing among them.
+    fn wanted(&self, scanned: &Scanned) -> usize {
+        if scanned.is_complete { self.count - scanned.found.len() } else { 0 }
     }
 
     /// Reads on past values with very many ties, and leaves in `stretch` where to go on.
-    fn tied(&self, tx: &mut Tx<'_>, part: Part<'_>, stretch: &mut Stretch, found: &mut Vec<Found>) -> Result<()> {
+    fn tied(&self, tx: &mut Tx<'_>, part: Part<'_>, stretch: &mut Stretch, scanned: &mut Scanned) -> Result<()> {
         for _ in 0..TIED_VALUES_MAX {
-            let wanted = self.count - found.len();
+            let wanted = self.wanted(scanned);
+            if wanted == 0 {
+                break;
+            }
             let Some(value) = self.next_tied(tx, part, stretch, wanted)? else { break };
             if stretch.begun() != Some(&value) {
                 let before = Stretch { until: Some((Sign::Before, value.clone())), ..stretch.clone() };
-                self.windowed(tx, part, &before, found)?;
+                self.windowed(tx, part, &before, scanned)?;
                 stretch.after = None;
             }
-            let wanted = self.count - found.len();
+            let wanted = self.wanted(scanned);
             if wanted > 0 {
-                found.extend(self.ties(tx, part, &value, stretch.after.take(), wanted)?);
+                let ties = self.ties(tx, part, (&value, stretch.after.take()), wanted)?;
+                scanned.found.extend(ties.found);
+                scanned.is_complete = ties.is_complete;
             }
             *stretch = Stretch { beyond: Some(value), ..Stretch::default() };
-            if found.len() >= self.count {
-                break;
-            }
         }
         Ok(())
     }
@@ -67,7 +72,7 @@ impl Phase<'_> {
 
     fn is_wide(&self, tx: &mut Tx<'_>, part: Part<'_>, value: &KeyValue) -> Result<bool> {
         let ties = Stretch { until: Some((Sign::Same, value.clone())), ..Stretch::default() };
-        Ok(self.value_at(tx, part, &ties, self.query.tuning.ties_max)?.is_some())
+        Ok(self.value_at(tx, part, &ties, self.query.tuning.ties)?.is_some())
     }
 
     /// The records of one value of the first key, by the other keys.
@@ -75,10 +80,9 @@ impl Phase<'_> {
         &self,
         tx: &mut Tx<'_>,
         part: Part<'_>,
-        value: &KeyValue,
-        after: Option<PageToken>,
+        (value, after): (&KeyValue, Option<PageToken>),
         wanted: usize,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Scanned> {
         let condition = match value {
             KeyValue::Number(number) => Condition::Number(Op::Equal, *number),
             KeyValue::Text(text) => Condition::Equal(text.clone()),
@@ -96,36 +100,35 @@ impl Phase<'_> {
             count: wanted,
             ..self.query.clone()
         };
-        let mut found = scan(tx, self.names, &query)?;
-        for found in &mut found {
+        let mut scanned = scan(tx, self.names, &query)?;
+        for found in &mut scanned.found {
             found.keys.keys.insert(0, value.clone());
         }
-        Ok(found)
+        Ok(scanned)
     }
 
-    /// Adds the records of a stretch, until there are as many as are wanted.
-    fn windowed(&self, tx: &mut Tx<'_>, part: Part<'_>, stretch: &Stretch, found: &mut Vec<Found>) -> Result<()> {
-        let wanted = self.count - found.len();
+    /// Adds the records of a stretch, until there are as many as are wanted or the window ends.
+    fn windowed(&self, tx: &mut Tx<'_>, part: Part<'_>, stretch: &Stretch, scanned: &mut Scanned) -> Result<()> {
+        let wanted = self.wanted(scanned);
         if wanted == 0 {
             return Ok(());
         }
         let looks_up = |clause: &Clause| matches!(clause.field, Field::Keyed(..) | Field::Related(..));
-        let Tuning { window_rows, window_rows_of_wanted, .. } = self.query.tuning;
-        let rows = window_rows.max(wanted.saturating_mul(window_rows_of_wanted));
-        let end = match self.query.filter.clauses.iter().any(looks_up) {
-            true => self.value_at(tx, part, stretch, rows)?,
-            false => None,
+        let end = match self.query.pace {
+            Pace::Window(rows) if self.query.filter.clauses.iter().any(looks_up) => {
+                let rows = rows.max(wanted.saturating_mul(self.query.tuning.window_of_wanted));
+                self.value_at(tx, part, stretch, rows)?
+            }
+            Pace::Window(_) | Pace::Sets => None,
         };
-        let Some(end) = end else {
-            found.extend(self.rows(tx, part, stretch, wanted)?);
-            return Ok(());
+        let by_sets = self.query.pace == Pace::Sets;
+        let stretch = match &end {
+            Some(end) => &Stretch { until: Some((Sign::Within, end.clone())), ..stretch.clone() },
+            None => &Stretch { by_sets, ..stretch.clone() },
         };
-        let window = Stretch { until: Some((Sign::Within, end.clone())), ..stretch.clone() };
-        found.extend(self.rows(tx, part, &window, wanted)?);
-        if found.len() < self.count {
-            let beyond = Stretch { after: None, beyond: Some(end), by_sets: true, ..stretch.clone() };
-            found.extend(self.rows(tx, part, &beyond, self.count - found.len())?);
-        }
+        let found = self.rows(tx, part, stretch, wanted)?;
+        scanned.is_complete = end.is_none() || found.len() >= wanted;
+        scanned.found.extend(found);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Random searches of random records, compared with the evaluator of `tiegel_search`.
 
+mod registry;
 mod runs;
 mod timing;
 mod words;
@@ -13,7 +14,8 @@ use tiegel_search::{Entity, Filter, Order, PageToken, Record};
 use super::entity::Searched;
 use super::sql::Bound;
 use super::{Search, TUNING, Tuning, View};
-use crate::Store;
+use crate::db::Tx;
+use crate::{Result, Store};
 
 /// Worlds of records that one test makes, and searches in each.
 const WORLDS: u32 = 8;
@@ -115,17 +117,30 @@ async fn all_pages(
     panic!("{asked:?} does not end: {all:?}");
 }
 
+/// The number of a key.
+fn intern(tx: &mut Tx<'_>, key: &str) -> Result<i64> {
+    tx.execute("INSERT INTO keys (name) VALUES ($1) ON CONFLICT DO NOTHING", &[key.into()])?;
+    Ok(tx.row("SELECT id FROM keys WHERE name = $1", &[key.into()], |row| row.int(0))?.unwrap())
+}
+
 /// What comes into play with many records only, with few of them.
 fn tuning() -> impl Strategy<Value = Tuning> {
-    let pick = |from: Vec<usize>| prop::sample::select(from);
-    (pick(vec![0, 5, 1_000]), pick(vec![1, 4, 10_000]), pick(vec![0, 1, 3, 500])).prop_map(
-        |(candidates_max, window_rows, ties_max)| Tuning {
-            candidates_max,
-            window_rows,
-            window_rows_of_wanted: window_rows.min(2),
-            ties_max,
-        },
-    )
+    let pick = |from: &[usize]| prop::sample::select(from.to_vec());
+    let all = (
+        pick(&[0, 5, 1_000]),
+        pick(&[0, 10, 10_000]),
+        pick(&[1, 4, 10_000]),
+        pick(&[1, 4, 10_000]),
+        pick(&[0, 1, 3, 500]),
+    );
+    all.prop_map(|(few, many, glance, window, ties)| Tuning {
+        few,
+        many,
+        glance,
+        window,
+        window_of_wanted: window.min(2),
+        ties,
+    })
 }
 
 /// Runs a future where a test's closure cannot wait for it.

@@ -75,7 +75,7 @@ impl Store {
     }
 }
 
-fn put_model_metrics(tx: &mut Tx<'_>, head: RunHead, ids: &[i64], metrics: &[LoggedMetric]) -> Result<()> {
+pub(super) fn put_model_metrics(tx: &mut Tx<'_>, head: RunHead, ids: &[i64], metrics: &[LoggedMetric]) -> Result<()> {
     let with_model = |(id, metric)| match metric {
         &LoggedMetric { point, model: Some(ref model), .. } => Some((id, point, model)),
         _ => None,

@@ -44,6 +44,9 @@ macro_rules! experiment_columns {
     };
 }
 
+/// An experiment and its tags by name.
+type WithTags = (ExperimentRow, Vec<(String, String)>);
+
 impl Store {
     /// Answers its id.
     #[tracing::instrument(name = "db.experiments.create", skip_all)]
@@ -90,11 +93,7 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.experiments.by_name", skip_all)]
-    pub async fn experiment_named(
-        &self,
-        project: &Name,
-        name: &str,
-    ) -> Result<Option<(ExperimentRow, Vec<(String, String)>)>> {
+    pub async fn experiment_named(&self, project: &Name, name: &str) -> Result<Option<WithTags>> {
         let (project, name) = (project.clone(), name.to_owned());
         let operation = move |tx: &mut Tx<'_>| {
             let Some(row) = by_name(tx, &project, &name)? else { return Ok(None) };
@@ -249,7 +248,7 @@ pub(crate) fn experiment_tags_of(tx: &mut Tx<'_>, ids: &[i64]) -> Result<Vec<(i6
     tx.rows(&sql, &values, |row| Ok((row.int(0)?, (row.text(1)?, row.text(2)?))))
 }
 
-fn by_name(tx: &mut Tx<'_>, project: &Name, name: &str) -> Result<Option<ExperimentRow>> {
+pub(super) fn by_name(tx: &mut Tx<'_>, project: &Name, name: &str) -> Result<Option<ExperimentRow>> {
     let sql = concat!("SELECT ", experiment_columns!(), " FROM experiments WHERE project = $1 AND name = $2");
     tx.row(sql, &[project.as_str().into(), name.into()], read)
 }
@@ -284,7 +283,7 @@ fn taken(name: &str) -> StoreError {
     StoreError::Exists(format!("Experiment(name={name}) already exists."))
 }
 
-fn put_experiment_tags(tx: &mut Tx<'_>, id: i64, tags: &[(String, String)]) -> Result<()> {
+pub(super) fn put_experiment_tags(tx: &mut Tx<'_>, id: i64, tags: &[(String, String)]) -> Result<()> {
     let tags = super::last_of_each(tags);
     let insert = Insert {
         table: "experiment_tags",

@@ -50,6 +50,15 @@ pub(crate) fn find_series(
     Ok(keys.find(tx, key)?.map(|key| Series { run: run.id, key }))
 }
 
+/// How many points of a metric are in a segment and in a row as well.
+pub(super) fn points_in_both(tx: &mut Tx<'_>, run: i64, key: i64) -> Result<u64> {
+    let series = Series { run, key };
+    let rows = rows_after(tx, series, &BEGINNING, usize::MAX)?;
+    let segments = segments_after(tx, series, None, usize::MAX)?;
+    let doubled = rows.len() + segments.len() - merge(&segments, &rows).len();
+    Ok(doubled as u64)
+}
+
 fn page(tx: &mut Tx<'_>, series: Series, after: Option<&Point>, points_max: usize) -> Result<HistoryPage> {
     // One more, which says that there is more.
     let wanted = points_max.saturating_add(1);

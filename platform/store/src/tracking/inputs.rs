@@ -104,7 +104,7 @@ impl Store {
     }
 }
 
-fn put_datasets(tx: &mut Tx<'_>, head: RunHead, mut inputs: Vec<DatasetInput>) -> Result<()> {
+pub(super) fn put_datasets(tx: &mut Tx<'_>, head: RunHead, mut inputs: Vec<DatasetInput>) -> Result<()> {
     inputs.sort_by(|left, right| (&left.name, &left.digest).cmp(&(&right.name, &right.digest)));
     inputs.dedup_by(|later, earlier| (&later.name, &later.digest) == (&earlier.name, &earlier.digest));
     let datasets = Insert {
@@ -157,7 +157,7 @@ fn tags_text(input: &DatasetInput) -> Result<String> {
     json_text("the tags of a dataset", &input.tags.iter().map(stored).collect::<Vec<_>>())
 }
 
-fn put_models(
+pub(super) fn put_models(
     tx: &mut Tx<'_>,
     head: RunHead,
     (direction, on_conflict): (&'static str, &'static str),

@@ -133,9 +133,9 @@ mod tests {
             let number = |point: &&Point| !point.is_nan();
             let min = points.iter().filter(number).map(|p| p.value).reduce(f64::min);
             let max = points.iter().filter(number).map(|p| p.value).reduce(f64::max);
-            for level in 0..LEVELS.len() {
+            for (level, width) in LEVELS.into_iter().enumerate() {
                 let decoded = decode(&bytes, level, points.len() as u64).unwrap();
-                prop_assert_eq!(&decoded, &stretches(&points, LEVELS[level]).collect::<Vec<_>>());
+                prop_assert_eq!(&decoded, &stretches(&points, width).collect::<Vec<_>>());
                 let whole = decoded.into_iter().reduce(Stretch::followed_by).unwrap();
                 prop_assert_eq!(whole.points, points.len() as u64);
                 prop_assert_eq!(Some(whole.min.value).filter(|v| !v.is_nan()), min);

@@ -29,7 +29,7 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 28] = [
+const LEVELS: [(&str, Level); 30] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
@@ -51,6 +51,7 @@ const LEVELS: [(&str, Level); 28] = [
     ("training", L2),
     ("serving", L2),
     ("project", L2),
+    ("migrate", L2),
     ("http", L3),
     ("api", L3),
     ("inference", L3),
@@ -84,7 +85,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
     ("axum", &["http", "api", "inference", "mlflow", "server"]),
-    ("reqwest", &["registry", "server", "telemetry"]),
+    ("reqwest", &["registry", "server", "telemetry", "migrate"]),
 ];
 
 pub fn check(metadata: &Metadata, root: &Path) -> Vec<Finding> {

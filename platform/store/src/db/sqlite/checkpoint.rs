@@ -66,7 +66,8 @@ impl Checkpoints {
     pub async fn stop(&self) {
         self.wake.state.stopped.store(true, Ordering::Release);
         self.wake.thread.unpark();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             // It has nothing to say.
             _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }

@@ -184,7 +184,7 @@ fn put_run(tx: &mut Tx<'_>, id: i64, run_id: &str, run: &Run) -> Result<()> {
     )?;
     for (key, value) in &run.metrics {
         let (value, is_nan) = if value.is_nan() { (0.0, true) } else { (*value, false) };
-        let key = intern(tx, key)?;
+        let key = super::intern(tx, key)?;
         tx.execute(
             "INSERT INTO latest_metrics (run, key, experiment_id, value, is_nan, step, timestamp_ms, tail) \
              VALUES ($1, $2, $3, $4, $5, 0, 0, 0)",
@@ -195,7 +195,7 @@ fn put_run(tx: &mut Tx<'_>, id: i64, run_id: &str, run: &Run) -> Result<()> {
     for (table, texts) in [("run_params", &run.params), ("run_tags", &run.tags), ("run_tags", &name)] {
         for (key, value) in texts {
             let (head, rest) = crate::tracking::split(value);
-            let key = intern(tx, key)?;
+            let key = super::intern(tx, key)?;
             let sql = format!("INSERT INTO {table} (run, key, experiment_id, head, rest) VALUES ($1, $2, $3, $4, $5)");
             tx.execute(&sql, &[id.into(), key.into(), run.experiment.into(), head.into(), rest.into()])?;
         }
@@ -215,11 +215,6 @@ fn put_run(tx: &mut Tx<'_>, id: i64, run_id: &str, run: &Run) -> Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn intern(tx: &mut Tx<'_>, key: &str) -> Result<i64> {
-    tx.execute("INSERT INTO keys (name) VALUES ($1) ON CONFLICT DO NOTHING", &[key.into()])?;
-    Ok(tx.row("SELECT id FROM keys WHERE name = $1", &[key.into()], |row| row.int(0))?.unwrap())
 }
 
 fn check_runs(store: &Store) {

@@ -6,10 +6,10 @@ use tiegel_search::{Entity, Filter, Order};
 
 use super::super::runs::RUNS;
 use super::super::sql::Bound;
-use super::super::{Search, View};
-use crate::Store;
+use super::super::{Search, SearchRuns, View};
 use crate::db::Tx;
 use crate::testing::{TestDatabase, databases};
+use crate::{Scope, Store};
 
 const METRICS: i64 = 10;
 const PARAMS: i64 = 10;
@@ -105,6 +105,7 @@ fn all_asked(runs: i64) -> Vec<Asked> {
         asked("run_name = 'run 77'", ""),
         asked("status = 'FAILED'", ""),
         asked("status != 'FINISHED'", ""),
+        asked("status = 'FAILED'", "metrics.m0 DESC"),
         asked("user_id = 'you'", ""),
         asked("start_time > 1700000000000", "start_time ASC"),
         asked("", "metrics.m0 DESC"),
@@ -175,4 +176,27 @@ async fn measure(database: &TestDatabase, runs: i64) {
         let Asked { filter, order, limit, page } = asked;
         println!("{:8.2} ms {rows:5} rows | {filter} | {order} | {limit} p{page}", took.as_secs_f64() * 1e3);
     }
+    for limit in [100, 1_000] {
+        println!("{:8.2} ms whole page of {limit} runs with their data", whole_page(store, limit).as_secs_f64() * 1e3);
+    }
+}
+
+/// With metrics, params, tags and inputs.
+fn whole_page(store: &Store, limit: usize) -> Duration {
+    let search = || SearchRuns {
+        scope: Scope::All,
+        experiments: vec![0],
+        view: View::Active,
+        filter: Filter::default(),
+        order: Order::default_of(Entity::Run),
+        limit,
+        token: None,
+    };
+    let once = || {
+        let begun = Instant::now();
+        let page = super::wait(store.search_runs(search())).unwrap();
+        assert_eq!(page.rows.len(), limit);
+        begun.elapsed()
+    };
+    (0..7).map(|_| once()).min().unwrap_or_default()
 }

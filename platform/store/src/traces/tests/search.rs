@@ -8,7 +8,7 @@ use super::*;
 async fn three(store: &Store) -> i64 {
     let exp = experiment(store, "e").await;
     let attributes = [
-        r#"{"model": "\"gpt-4\"", "n": "5", "price": "$1"}"#,
+        r#"{"model": "\"gpt-4\"", "n": "5", "price": "\"$1\""}"#,
         r#"{"model": "\"claude\"", "n": "50"}"#,
         r#"{"n": "\"5\"", "list": "[1, 2]"}"#,
     ];

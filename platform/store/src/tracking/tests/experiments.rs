@@ -26,7 +26,7 @@ store_tests! {
     async fn a_name_is_taken_even_by_a_deleted_experiment(store) {
         let id = store.create_experiment(new_experiment("a")).await.unwrap();
         let (row, tags) = store.experiment(&Scope::All, id).await.unwrap();
-        assert_eq!(row.artifact_location, format!("s3://bucket/root/{id}?x=1"));
+        assert_eq!(row.artifact_location, format!("s3://bucket/srv/{id}?x=1"));
         assert_eq!((tags, row.created_ms, row.updated_ms), (vec![pair("team", "b")], 5, 5));
         store.delete_experiment(&Scope::All, id, 6).await.unwrap();
         let taken = store.create_experiment(new_experiment("a")).await.unwrap_err();

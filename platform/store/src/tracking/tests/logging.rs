@@ -85,6 +85,7 @@ store_tests! {
                 }
             }
         };
+        #[expect(clippy::disallowed_methods, reason = "the test waits for them all")]
         let tasks: Vec<_> = (0..8).map(|number| tokio::spawn(writer(number))).collect();
         for task in tasks {
             task.await.unwrap();
