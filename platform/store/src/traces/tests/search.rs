@@ -8,9 +8,9 @@ use super::*;
 async fn three(store: &Store) -> i64 {
     let exp = experiment(store, "e").await;
     let attributes = [
-        r#"{"model": "\"gpt-4\"", "n": "5", "price": "\"$1\""}"#,
+        r#"{"model": "\"gpt-4\"", "n": "5", "price": "$1"}"#,
         r#"{"model": "\"claude\"", "n": "50"}"#,
-        r#"{"n": "\"5\"", "list": "[1, 2]"}"#,
+        r#"{"n": "\"5\"", "list": "[1, 2]", "quote": "\"a\" said \\x", "nul": "\"\\u0000\""}"#,
     ];
     for (at, attributes) in (1..).zip(attributes) {
         let mut new = trace(&format!("tr-{at}"), exp, i64::from(at));
@@ -76,6 +76,8 @@ store_tests! {
             ("span.attributes.list LIKE '%1, 2%'", "3"),
             ("span.attributes.price LIKE '%$1%'", "1"),
             ("span.attributes.model RLIKE 'gpt-[0-9]'", "1"),
+            ("span.attributes.quote LIKE '%a_ said%'", "3"),
+            ("span.attributes.nul LIKE '%'", "3"),
             ("span.attributes.absent LIKE '%'", ""),
             ("span.attributes.model LIKE '%gpt%' AND span.status = 'ERROR'", ""),
         ]).await;
