@@ -152,8 +152,8 @@ store_tests! {
         assert_eq!(found, ["tr-3", "tr-2", "tr-1"]);
         let elsewhere = Scope::Project("other".parse().unwrap());
         assert!(store.search_traces(&elsewhere, asked(exp, "")).await.unwrap().rows.is_empty());
-        let known: HashMap<String, i64> =
-            store.search_traces(&Scope::All, asked(exp, "")).await.unwrap().rows.into_iter().map(|info| (info.row.trace_id.clone(), info.row.id)).collect();
+        let all = store.search_traces(&Scope::All, asked(exp, "")).await.unwrap().rows;
+        let known: HashMap<_, _> = all.into_iter().map(|info| (info.row.trace_id.clone(), info.row.id)).collect();
         let red = store.matching_traces(&Scope::All, vec![exp], asked(exp, "tag.team = 'Red'").filter).await.unwrap();
         assert!(red.contains(&known["tr-2"]) && red.len() == 1);
     }
