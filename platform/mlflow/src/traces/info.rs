@@ -58,8 +58,13 @@ pub(crate) fn tags(info: &TraceInfo) -> Vec<(String, String)> {
     };
     default(TRACE_NAME_TAG, row.name.clone());
     default(SPANS_LOCATION, row.has_spans.then(|| IN_DATABASE.to_owned()));
-    default(ARTIFACT_LOCATION, Some(uri::append(&row.artifact_location, &["traces", &row.trace_id, "artifacts"])));
+    default(ARTIFACT_LOCATION, Some(artifact_uri(info)));
     tags
+}
+
+/// Where the files of a trace are, as the server told the client. The tag that says so may be set to any place.
+pub(crate) fn artifact_uri(info: &TraceInfo) -> String {
+    uri::append(&info.row.artifact_location, &["traces", &info.row.trace_id, "artifacts"])
 }
 
 /// With what has a place of its own in the database.

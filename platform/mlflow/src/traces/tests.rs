@@ -332,3 +332,25 @@ async fn clients_of_the_second_generation_start_and_end_traces() {
         json!({ "traces_deleted": 1 })
     );
 }
+
+#[tokio::test]
+async fn files_of_a_trace_are_read_at_its_artifact_location() {
+    const ATTACHMENT: &str = "0f7d0b9e-8a43-4b9e-9d52-0d3f0f6f3a11";
+    let server = Server::new().await;
+    let exp = experiment(&server, "e").await;
+    let made = start(&server, trace("tr-1", &exp)).await.json();
+    let uri = made["trace"]["trace_info"]["tags"]["mlflow.artifactLocation"].as_str().unwrap().to_owned();
+    let root = uri.strip_prefix("mlflow-artifacts:/").unwrap();
+    let file = async |query: &str| server.get(&format!("/ajax-api/3.0/mlflow/get-trace-artifact?{query}")).await;
+    assert_eq!(file("request_id=tr-1").await.status, 404);
+    for (name, body) in [("traces.json", "{\"spans\": []}"), (&*format!("attachments/{ATTACHMENT}"), "png")] {
+        server.put(&format!("/api/2.0/mlflow-artifacts/artifacts/{root}/{name}"), body).await;
+    }
+    assert_eq!(file("request_id=tr-1").await.text(), "{\"spans\": []}");
+    assert_eq!(file(&format!("request_id=tr-1&path={ATTACHMENT}")).await.text(), "png");
+    for bad in ["../traces.json", "0F7D0B9E-8A43-4B9E-9D52-0D3F0F6F3A11", "a"] {
+        let reply = file(&format!("request_id=tr-1&path={bad}")).await;
+        assert!(reply.status == 400 && reply.text().contains("must be a valid UUID"), "{}", reply.text());
+    }
+    assert_eq!(file(&format!("request_id=tr-2&path={ATTACHMENT}")).await.status, 404);
+}

@@ -7,6 +7,9 @@ use super::entity::Values;
 use super::sql::Places;
 use crate::tracking::{HEAD_CHARS, split};
 
+/// A JSON text that Postgres can read: it has no text with a NUL, nor half of a surrogate pair.
+const JSON_TEXT: &str = r#"^"([^"\\]|\\["\\/bfnrt]|\\u(?!0000|[dD][89a-fA-F])[0-9a-fA-F]{4})*"$"#;
+
 /// The two databases differ in how they match patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -56,22 +59,26 @@ impl Dialect {
         }
     }
 
-    /// The value of an attribute in the content of a span `l`: a text as it is, anything else as JSON.
+    /// The value of an attribute in the content of a span `l`: what a JSON text says, anything else as it is written.
     pub fn span_attribute(self, places: &mut Places, key: &str) -> String {
-        let key = places.add(key);
+        // Paths are bound: a `$` in SQL text is a place of its own.
         match self {
-            // The paths are bound: a `$` in SQL text is a place of its own.
             Self::Sqlite => {
-                let (attributes, all) = (places.add("$.attributes"), places.add("$"));
+                let (all, attributes) = (places.add("$"), places.add("$.attributes"));
                 format!(
-                    "(SELECT CASE WHEN json_type(j.value) = 'text' THEN j.value ->> {all} ELSE j.value END \
-                     FROM json_each(l.content, {attributes}) AS j WHERE j.key = {key})"
+                    "(SELECT CASE WHEN j.value NOT LIKE '\"%' OR NOT json_valid(j.value) THEN j.value \
+                     ELSE j.value ->> {all} END FROM json_each(l.content, {attributes}) AS j WHERE j.key = {})",
+                    places.add(key)
                 )
             }
-            Self::Postgres => format!(
-                "(SELECT CASE WHEN j.value LIKE '\"%' THEN j.value::json #>> '{{}}' ELSE j.value END \
-                 FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {key})"
-            ),
+            Self::Postgres => {
+                let text = places.add(JSON_TEXT);
+                format!(
+                    "(SELECT CASE WHEN j.value ~ {text} THEN j.value::json #>> '{{}}' ELSE j.value END \
+                     FROM json_each_text(l.content::json -> 'attributes') AS j (key, value) WHERE j.key = {})",
+                    places.add(key)
+                )
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+mod search;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -220,21 +222,19 @@ store_tests! {
 
     async fn writers_of_the_same_traces_do_not_lose_each_others_spans(store) {
         let exp = experiment(&store, "e").await;
-        #[expect(clippy::disallowed_methods, reason = "the test waits for them all")]
-        let tasks: Vec<_> = (0..8).map(|at| {
+        let mut tasks = tokio::task::JoinSet::new();
+        for at in 0..8 {
             let store = store.clone();
-            tokio::spawn(async move {
+            tasks.spawn(async move {
                 let mut all = SpanBatch { experiment_id: exp, traces: BTreeMap::new() };
                 for id in ["tr-1", "tr-2", "tr-3"] {
                     let reports = NewSpan { usage: tokens(1), ..span(10 + at, 1, 5, 6) };
                     all.traces.extend(batch(exp, id, vec![reports]).traces);
                 }
-                store.write_spans(&Scope::All, all).await
-            })
-        }).collect();
-        for task in tasks {
-            task.await.unwrap().unwrap();
+                store.write_spans(&Scope::All, all).await.unwrap();
+            });
         }
+        assert_eq!(tasks.join_all().await.len(), 8);
         let ids = ["tr-1", "tr-2", "tr-3"].map(str::to_owned).to_vec();
         for trace in store.traces_with_spans(&Scope::All, ids).await.unwrap() {
             assert_eq!(trace.spans.len(), 8);
