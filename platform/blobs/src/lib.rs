@@ -21,7 +21,7 @@ pub use error::BlobError;
 pub use import::ImportedFile;
 pub use open::Blobs;
 pub use read::ByteStream;
-pub use sweep::{GRACE_SECONDS, GROUPS, StaleBlob};
+pub use sweep::{GROUPS, StaleBlob};
 pub use tree::{Access, Tree, TreeEntry, TreeFile};
 
 type Result<T> = std::result::Result<T, BlobError>;

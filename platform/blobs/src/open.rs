@@ -9,13 +9,12 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
-use tiegel_types::Digest;
+use tiegel_types::{Digest, limits};
 use tokio::sync::RwLock;
 use url::Url;
 
 use crate::folder::Folder;
 use crate::location::{Location, Options, Remote, check_options};
-use crate::sweep::GRACE_SECONDS;
 use crate::{BlobError, Result};
 
 /// As many uploads to a remote store may wait for one removal as have digests that share a lock.
@@ -45,7 +44,7 @@ impl Blobs {
     /// `memory:///`. Credentials come from `options`, in object_store's names, and nowhere else; they also serve
     /// [`Blobs::import_url`].
     pub fn open(url_or_path: &str, options: Vec<(String, String)>) -> Result<Blobs> {
-        Self::open_with(url_or_path, options, Duration::from_secs(GRACE_SECONDS))
+        Self::open_with(url_or_path, options, Duration::from_secs(limits::BLOB_GRACE_SECONDS))
     }
 
     /// As [`Blobs::open`]; `grace` is how long a blob stays that nothing refers to.

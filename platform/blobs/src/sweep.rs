@@ -16,8 +16,6 @@ use tokio::sync::RwLockReadGuard;
 use crate::write::blocking;
 use crate::{Blobs, Result};
 
-/// How long a blob stays that nothing refers to, unless told otherwise: the row that names an upload follows it.
-pub const GRACE_SECONDS: u64 = 24 * 60 * 60;
 /// Blobs are listed in this many groups, by the first byte of their digests.
 pub const GROUPS: u16 = 256;
 
