@@ -14,6 +14,8 @@ pub struct Age {
 }
 
 impl Age {
+    pub const NONE: Self = Self { ms: 0 };
+
     pub fn of_seconds(seconds: u64) -> Self {
         Self { ms: i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000) }
     }
