@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tiegel_types::transfer::{Counts, Record, RegisteredModel, Version};
 
 use super::{Exporter, keyed};
