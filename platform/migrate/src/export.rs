@@ -226,12 +226,13 @@ impl Exporter {
         }
         let old_place = trace.artifact_location();
         trace.forget_artifact_location();
-        let body = json!({ "trace": { "trace_info": trace.info } });
-        let answer = self.target.post("api/3.0/mlflow/traces", &body).await;
-        let answer = answer.with_context(|| format!("trace {id} was not taken"))?;
+        // Before the trace: a server reckons its duration from spans that come after it.
         if let Some(spans) = trace.otlp() {
             self.target.send_spans(&experiment, &spans).await.with_context(|| format!("the spans of trace {id}"))?;
         }
+        let body = json!({ "trace": { "trace_info": trace.info } });
+        let answer = self.target.post("api/3.0/mlflow/traces", &body).await;
+        let answer = answer.with_context(|| format!("trace {id} was not taken"))?;
         let mut counts = Counts {
             traces: 1,
             spans: trace.spans.len() as u64,

@@ -2,6 +2,7 @@
 are replaced by names."""
 
 import dataclasses
+import json
 import re
 from typing import Any
 
@@ -24,7 +25,7 @@ class Page:
 
     url: str
 
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
+    def get(self, path: str, /, **query: Any) -> dict[str, Any]:
         return self.answer(requests.get(f"{self.url}/ajax-api/{path}", params=query, timeout=60))
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +69,10 @@ class Shown:
     def plain(self, value: Any) -> Any:
         """Without what a server gives itself, in one order, and with the ids that things had first."""
         if isinstance(value, dict):
+            if value.get("key") == "mlflow.modelVersions":
+                # MLflow's client and its server both add a version to it, one as a text.
+                versions = {(one["name"], str(one["version"])) for one in json.loads(value["value"])}
+                return {"key": value["key"], "value": sorted(versions)}
             kept = {key: self.plain(one) for key, one in value.items() if key not in (*OWN, *TIMES)}
             return kept | {key: self.first.get(value[key], value[key]) for key in OWN[1:4] if key in value}
         if isinstance(value, list):
@@ -128,7 +133,7 @@ class Shown:
                 url = f"{self.page.url}/get-artifact"
                 answer = requests.get(url, params={"path": entry["path"], "run_uuid": run_id}, timeout=60)
                 assert answer.status_code == 200, entry
-                found[entry["path"]] = (entry["file_size"], hash(self.bytes_shown(answer.content)))
+                found[entry["path"]] = (entry.get("file_size"), hash(self.bytes_shown(answer.content)))
         return found
 
     def bytes_shown(self, content: bytes) -> Any:
@@ -176,3 +181,14 @@ class Shown:
 
 def tag(holder: dict[str, Any], key: str) -> str | None:
     return next((one["value"] for one in holder.get("tags", []) if one["key"] == key), None)
+
+
+def differences(before: Any, after: Any, at: str = "") -> list[str]:
+    """Where two values differ, for people."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted({*before, *after}, key=str)
+        return [found for key in keys for found in differences(before.get(key), after.get(key), f"{at}/{key}")]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [found for index, (one, other) in pairs for found in differences(one, other, f"{at}[{index}]")]
+    return [] if before == after else [f"{at}: {before!r} became {after!r}"]

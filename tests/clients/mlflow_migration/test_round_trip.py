@@ -9,7 +9,7 @@ import pytest
 import requests
 import servers
 from launch import binary, free_port, wait_ready
-from pages import NO_PROMPTS, PROMPTS, Shown
+from pages import NO_PROMPTS, PROMPTS, Shown, differences
 
 
 @contextlib.contextmanager
@@ -47,7 +47,7 @@ def move(server, *arguments):
 
 def same(both, describe):
     first, came_out = (describe(side) for side in both)
-    assert came_out == first
+    assert not differences(first, came_out)
     return first
 
 
