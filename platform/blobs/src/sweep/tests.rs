@@ -106,6 +106,7 @@ async fn a_blob_that_is_stored_while_it_is_swept_is_there() {
     let path = folder.path().join(digest.blob_path());
     let done = std::sync::Arc::new(AtomicBool::new(false));
     let (sweeper, stop) = (blobs.clone(), done.clone());
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     let sweeping = tokio::spawn(async move {
         let mut swept = 0;
         while !stop.load(Ordering::Relaxed) {

@@ -123,7 +123,7 @@ fn bundles(tx: &mut Tx<'_>) -> Result<BTreeSet<Digest>> {
     for column in WITH_BUNDLES {
         for_each_text(tx, column, |text| {
             let starts = text.match_indices(BUNDLE_FIELD).map(|(at, field)| &text[at + field.len()..]);
-            bundles.extend(starts.filter_map(|rest| Digest::at_start(rest)));
+            bundles.extend(starts.filter_map(Digest::at_start));
         })?;
     }
     let (first, end) = below(BUNDLE_FOLDER);
