@@ -18,10 +18,14 @@ impl Collector {
         let uris = runs.into_iter().filter_map(|run| run.tree);
         let uris = uris.chain(logged_models.into_iter().filter_map(|model| model.tree));
         let uris = uris.chain(experiments.into_iter().filter_map(|experiment| experiment.tree));
+        let uris = uris.chain(store.leftovers().await?.into_iter().filter_map(|leftover| match leftover {
+            Leftover::Tree(uri) => Some(uri),
+            Leftover::Run(_) => None,
+        }));
         let mut folders = Vec::new();
         for uri in uris {
             if let Ok(Some(path)) = proxied_path(&uri) {
-                collected.files += store.count_artifacts(path.as_str(), &kept.around(path.as_str())).await?.files;
+                collected.files += store.count_artifacts(path.as_str(), &kept.around(path.as_str())).await?;
                 folders.push(path.as_str().to_owned());
             }
         }
@@ -57,44 +61,61 @@ impl Collector {
         }
         let kept = Kept::read(store).await?;
         for leftover in leftovers {
-            match &leftover {
-                Leftover::Run(run) => store.remove_points(*run).await?,
-                Leftover::Tree(uri) => collected.files += self.remove_tree(uri, &kept).await?,
+            let is_done = match &leftover {
+                Leftover::Run(run) => {
+                    store.remove_points(*run).await?;
+                    true
+                }
+                Leftover::Tree(uri) => {
+                    let removed = self.remove_tree(uri, &kept).await?;
+                    collected.files += removed.files;
+                    removed.is_all
+                }
+            };
+            // Files that a model stands on go once the model does.
+            if is_done {
+                store.drop_leftover(&leftover).await?;
             }
-            store.drop_leftover(&leftover).await?;
         }
         Ok(())
     }
 
     /// Removes the files of a tree, but for those that models stand on. Files that clients keep elsewhere go too, where the
     /// server gets at them; where it does not, they stay, and the log says so.
-    async fn remove_tree(&self, uri: &str, kept: &Kept) -> OpResult<u64> {
+    async fn remove_tree(&self, uri: &str, kept: &Kept) -> OpResult<Removed> {
+        let none = |is_all| Removed { files: 0, is_all };
         match self.artifacts.at(uri) {
             Ok(Root::Ours(_, folder)) => self.remove_own(&folder, kept).await,
-            Ok(Root::Theirs(_)) if kept.touches(uri) => Ok(0),
+            Ok(Root::Theirs(_)) if kept.touches(uri) => Ok(none(false)),
             Ok(Root::Theirs(tree)) => {
                 if let Err(error) = tree.remove("").await {
                     tracing::warn!(uri, %error, "the files of something that is gone cannot be removed");
                 }
-                Ok(0)
+                Ok(none(true))
             }
             Err(error) => {
                 tracing::warn!(uri, %error, "the files of something that is gone stay where they are");
-                Ok(0)
+                Ok(none(true))
             }
         }
     }
 
-    async fn remove_own(&self, folder: &ArtifactPath, kept: &Kept) -> OpResult<u64> {
+    async fn remove_own(&self, folder: &ArtifactPath, kept: &Kept) -> OpResult<Removed> {
         if folder.is_root() {
             return Err(OpError::internal("the root of all trees is nobody's tree"));
         }
         let kept = kept.around(folder.as_str());
-        let dropped = self.artifacts.ctx().store.drop_artifacts(folder.as_str(), &kept).await?;
+        let files = self.artifacts.ctx().store.drop_artifacts(folder.as_str(), &kept).await?;
         if kept.is_empty() {
             // What others left by name at the destination.
             self.artifacts.delete(folder).await?;
         }
-        Ok(dropped.files)
+        Ok(Removed { files, is_all: kept.is_empty() })
     }
+}
+
+struct Removed {
+    files: u64,
+    /// Nothing had to be kept.
+    is_all: bool,
 }

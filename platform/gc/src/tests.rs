@@ -171,6 +171,15 @@ async fn files_that_a_registered_version_stands_on_outlive_their_run() {
     assert_eq!(collected, Collected { runs: 1, files: 1, blobs: 1, bytes: 3, ..Collected::default() });
     assert_eq!(would, collected);
     assert!(fixture.is_file("0/a/artifacts/model/weights").await && fixture.has(&model).await);
+    assert_eq!(fixture.collector.collect(ALL).await.unwrap(), Collected::default());
+    // And not the version.
+    let change = Change { actor: "ann".to_owned(), at_ms: 2, scope: Scope::All };
+    fixture.store().delete_version("m", 1, change).await.unwrap();
+    let would = fixture.collector.collect(Pass { dry_run: true, ..ALL }).await.unwrap();
+    let collected = fixture.collector.collect(NOTHING_DELETED).await.unwrap();
+    assert_eq!(collected, Collected { files: 1, blobs: 1, bytes: 7, ..Collected::default() });
+    assert_eq!(would, collected);
+    assert_eq!(fixture.store().leftovers().await.unwrap(), []);
 }
 
 #[tokio::test]

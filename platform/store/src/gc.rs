@@ -7,7 +7,7 @@ mod leftovers;
 mod referrers;
 mod remove;
 
-pub use leftovers::{DroppedArtifacts, Leftover};
+pub use leftovers::Leftover;
 pub use referrers::Referrers;
 pub use remove::RemovedExperiment;
 

@@ -36,7 +36,7 @@ pub use checkpoints::{CheckpointRow, NewCheckpoint};
 pub use datasets::{DatasetVersionRow, NewDatasetVersion};
 pub use endpoints::EndpointStatusRow;
 pub use error::StoreError;
-pub use gc::{Deleted, DeletedThing, DroppedArtifacts, Leftover, Referrers, RemovedExperiment};
+pub use gc::{Deleted, DeletedThing, Leftover, Referrers, RemovedExperiment};
 pub use import::{Imported, ToCount};
 pub use jobs::{Heartbeat, JobRow, NewJob};
 pub use plugins::{NewPlugin, PluginRow};

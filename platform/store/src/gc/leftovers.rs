@@ -16,14 +16,6 @@ pub enum Leftover {
     Tree(String),
 }
 
-/// Files that lost their names; their blobs are swept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DroppedArtifacts {
-    pub files: u64,
-    /// Whether some were to be kept.
-    pub has_kept: bool,
-}
-
 impl Leftover {
     fn parts(&self) -> (&'static str, String) {
         match self {
@@ -72,15 +64,15 @@ impl Store {
     }
 
     /// Takes the names from the files below a folder, some at a time; what lies in one of the folders of `kept` stays.
+    /// Answers how many files that were; their blobs are swept.
     #[tracing::instrument(name = "db.gc.artifacts", skip_all, fields(folder))]
-    pub async fn drop_artifacts(&self, folder: &str, kept: &[String]) -> Result<DroppedArtifacts> {
+    pub async fn drop_artifacts(&self, folder: &str, kept: &[String]) -> Result<u64> {
         let (mut after, end) = below(folder);
-        let mut dropped = DroppedArtifacts::default();
+        let mut dropped = 0;
         loop {
             let (first, end, kept) = (after.clone(), end.clone(), kept.to_vec());
             let page = self.transact(move |tx| drop_page(tx, (&first, &end), &kept)).await?;
-            dropped.files += page.dropped.files;
-            dropped.has_kept |= page.dropped.has_kept;
+            dropped += page.dropped;
             match page.last {
                 Some(last) => after = last,
                 None => return Ok(dropped),
@@ -90,16 +82,13 @@ impl Store {
 
     /// How many files lie below a folder, but for those in the folders of `kept`.
     #[tracing::instrument(name = "db.gc.count_artifacts", skip_all, fields(folder))]
-    pub async fn count_artifacts(&self, folder: &str, kept: &[String]) -> Result<DroppedArtifacts> {
+    pub async fn count_artifacts(&self, folder: &str, kept: &[String]) -> Result<u64> {
         let ((first, end), kept) = (below(folder), kept.to_vec());
         self.query(move |tx| {
-            let mut found = DroppedArtifacts::default();
+            let mut found = 0;
             let sql = "SELECT path FROM artifacts WHERE path > $1 AND path < $2";
             tx.for_each(sql, &[(&first).into(), (&end).into()], |row| {
-                match is_within(row.str(0)?, &kept) {
-                    true => found.has_kept = true,
-                    false => found.files += 1,
-                }
+                found += u64::from(!is_within(row.str(0)?, &kept));
                 Ok(())
             })?;
             Ok(found)
@@ -129,7 +118,7 @@ pub(super) fn add<const N: usize>(tx: &mut Tx<'_>, leftovers: [Option<Leftover>;
 }
 
 struct DroppedPage {
-    dropped: DroppedArtifacts,
+    dropped: u64,
     /// The last path of the page, unless it was the last page.
     last: Option<String>,
 }
@@ -141,14 +130,16 @@ fn drop_page(tx: &mut Tx<'_>, (after, end): (&str, &str), kept: &[String]) -> Re
     for (places, values) in in_lists(&going, 1) {
         tx.execute(&format!("DELETE FROM artifacts WHERE path IN ({places})"), &values)?;
     }
-    let dropped = DroppedArtifacts { files: going.len() as u64, has_kept: going.len() < paths.len() };
+    let dropped = going.len() as u64;
     let is_last = (paths.len() as i64) < FILES_AT_ONCE;
     Ok(DroppedPage { dropped, last: if is_last { None } else { paths.last().cloned() } })
 }
 
-/// Whether a path is one of these folders or lies in one.
+/// Whether a path is one of these folders or lies in one. The root holds all.
 fn is_within(path: &str, folders: &[String]) -> bool {
-    folders
-        .iter()
-        .any(|folder| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    let holds = |folder: &String| {
+        folder.is_empty()
+            || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    folders.iter().any(holds)
 }
