@@ -39,7 +39,7 @@ pub use import::{Imported, ToCount};
 pub use jobs::{Heartbeat, JobRow, NewJob};
 pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Durability, Store, sqlite_url};
-pub use projects::{ProjectRow, ResourceChange, ResourceRow};
+pub use projects::{Contents, ProjectRow, ResourceChange, ResourceRow, WorkspaceChange, WorkspaceRow};
 pub use registry::{
     AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, LoggedModelMetric, LoggedModelRow,
     LoggedModelStatus, Made, ModelRow, ModelVersionRow, NewLoggedModel, NewModel, NewModelVersion, NewVersion,
