@@ -52,7 +52,7 @@ fn model(params: &Params) -> MlflowResult<ModelLink> {
 }
 
 fn dataset_input(params: &Params) -> MlflowResult<DatasetInput> {
-    let dataset = params.message("dataset")?.ok_or_else(|| MlflowError::invalid("Dataset cannot be None"))?;
+    let dataset = params.message("dataset")?.unwrap_or_default();
     let limited = |field: &str, chars_max: usize| {
         let text = dataset.text(field)?;
         text.map_or(Ok(()), |text| validate::length(field, text, chars_max))?;
