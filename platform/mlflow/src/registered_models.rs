@@ -38,12 +38,8 @@ async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> 
     let name = params.required_text("name")?;
     names::new_model_name("name", name)?;
     let tags = tags(&params)?;
-    let new = NewModel {
-        project: caller.project.clone(),
-        name: name.to_owned(),
-        description: description(&params)?,
-        tags,
-    };
+    let new =
+        NewModel { project: caller.project.clone(), name: name.to_owned(), description: description(&params)?, tags };
     let (name, is_prompt) = (new.name.clone(), is_prompt(&new.tags));
     match state.ctx.store.create_model(new, caller.change(&state)).await? {
         Made::Made(row) => {

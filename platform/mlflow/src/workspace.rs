@@ -84,10 +84,7 @@ impl FromRequestParts<Mlflow> for Workspace {
 
 /// The name of a workspace that is there, perhaps: projects have more names than clients may give to workspaces.
 pub(crate) fn known_name(name: &str) -> MlflowResult<Name> {
-    match name.parse() {
-        Ok(name) => Ok(name),
-        Err(_) => new_name(name).and_then(|_| Err(unknown(name))),
-    }
+    name.parse().map_err(|_| unknown(name))
 }
 
 /// The name of a workspace that a client makes.
@@ -112,6 +109,7 @@ pub(crate) fn new_name(name: &str) -> MlflowResult<Name> {
     name.parse().map_err(|error: tiegel_types::NameError| MlflowError::invalid(error.to_string()))
 }
 
+/// What is not there and could not be made is no name at all.
 pub(crate) fn unknown(name: &str) -> MlflowError {
-    MlflowError::not_found(format!("Workspace '{name}' not found"))
+    new_name(name).err().unwrap_or_else(|| MlflowError::not_found(format!("Workspace '{name}' not found")))
 }

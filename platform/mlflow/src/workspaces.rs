@@ -10,6 +10,7 @@ use tiegel_store::{Contents, StoreError, WorkspaceChange, WorkspaceRow};
 
 use crate::caller::Actor;
 use crate::params::Params;
+use crate::registry::or_missing;
 use crate::wire::{Answer, of_query};
 use crate::workspace::{self, DEFAULT};
 use crate::{ErrorCode, Mlflow, MlflowError, MlflowResult, location, validate};
@@ -55,7 +56,8 @@ async fn update(State(state): State<Mlflow>, Path(name): Path<String>, params: P
     if change == WorkspaceChange::default() {
         return Err(MlflowError::invalid("Workspace update must have at least one key"));
     }
-    Ok(answer(&state.ctx.store.update_workspace(&known, change).await?))
+    let row = state.ctx.store.update_workspace(&known, change).await;
+    Ok(answer(&row.map_err(or_missing(|| workspace::unknown(&name)))?))
 }
 
 async fn remove(
@@ -77,6 +79,7 @@ async fn remove(
     let deleted = state.ctx.store.delete_workspace(&known, contents, &actor.0, state.ctx.now_ms()).await;
     deleted.map_err(|error| match error {
         StoreError::Conflict(message) => MlflowError::new(ErrorCode::InvalidState, message),
+        StoreError::NotFound(_) => workspace::unknown(&name),
         other => other.into(),
     })?;
     state.registry.changed();

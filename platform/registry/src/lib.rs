@@ -26,7 +26,8 @@ pub use signature::signature_of;
 pub use source::{ModelUri, check_prompt_source, check_source, is_within, not_contained};
 pub use uri::Uri;
 pub use webhooks::{
-    SendError, Sent, WebhookDeliverer, WebhookPolicy, WebhookSender, event_of, event_parts, example_of,
+    SecretKey, SendError, Sent, WebhookDeliverer, WebhookPolicy, WebhookSecret, WebhookSender, event_of, event_parts,
+    example_of,
 };
 
 /// Stores a bundle's manifest; its weights and states are stored already.

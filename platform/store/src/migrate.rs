@@ -32,6 +32,7 @@ pub(crate) fn known(backend: Backend) -> &'static [Migration] {
                 5 "artifacts" "0005_artifacts.sql",
                 6 "search" "0006_search.sql",
                 7 "workspaces" "0007_workspaces.sql",
+                8 "sealed_secrets" "0008_sealed_secrets.sql",
             }
         };
     }

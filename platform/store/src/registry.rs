@@ -30,7 +30,7 @@ pub(crate) use import::{import_logged_model, import_registered_model};
 pub use logged::{LoggedModelMetric, LoggedModelRow, LoggedModelStatus, NewLoggedModel};
 pub use models::NewModel;
 pub use versions::{NewModelVersion, NewVersion};
-pub use webhooks::{NewWebhook, WebhookChange, WebhookPage, WebhookRow, WebhookSecret};
+pub use webhooks::{NewWebhook, SealedSecret, WebhookChange, WebhookPage, WebhookRow};
 
 /// The tag that makes a model a prompt, if its value is `true`.
 pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";

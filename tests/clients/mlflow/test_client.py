@@ -132,7 +132,8 @@ def test_client_logged_models(client, experiment_id, run_id, tmp_path):
     (tmp_path / "card.md").write_text("card")
     client.log_model_artifacts(model.model_id, str(tmp_path / "files"))
     client.log_model_artifact(model.model_id, str(tmp_path / "card.md"))
-    assert sorted(file.path for file in client.list_logged_model_artifacts(model.model_id)) == ["card.md", "weights.bin"]
+    files = client.list_logged_model_artifacts(model.model_id)
+    assert sorted(file.path for file in files) == ["card.md", "weights.bin"]
     client.finalize_logged_model(model.model_id, "READY")
     found = client.get_logged_model(model.model_id)
     assert (found.params, found.tags["e"], str(found.status)) == ({"c": "1", "d": "2"}, "f", "READY")
@@ -142,7 +143,8 @@ def test_client_logged_models(client, experiment_id, run_id, tmp_path):
     client.log_inputs(reader, models=[LoggedModelInput(model.model_id)])
     assert [output.model_id for output in client.get_run(run_id).outputs.model_outputs] == [model.model_id]
     assert [read.model_id for read in client.get_run(reader).inputs.model_inputs] == [model.model_id]
-    assert [found.model_id for found in client.search_logged_models([experiment_id], "name = 'net'")] == [model.model_id]
+    found = client.search_logged_models([experiment_id], "name = 'net'")
+    assert [entry.model_id for entry in found] == [model.model_id]
     client.delete_logged_model(model.model_id)
     assert client.search_logged_models([experiment_id]) == []
 
