@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Router<Mlflow> {
 
 async fn log_inputs(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Response> {
     let run = run_id(&params)?;
+    validate::run_id(run)?;
     let datasets = params.messages("datasets")?.iter().map(dataset_input).collect::<MlflowResult<_>>()?;
     let models = params.messages("models")?.iter().map(model).collect::<MlflowResult<_>>()?;
     state.ctx.store.log_inputs(&workspace.scope(), run, datasets, models).await?;
