@@ -5,7 +5,7 @@ use serde_json::json;
 use tiegel_artifacts::{ArtifactPath, Places};
 use tiegel_context::testing::TestContext;
 use tiegel_store::{Change, NewModel, NewRun, NewVersion, Scope, Store};
-use tiegel_types::Digest;
+use tiegel_types::{Digest, Name};
 
 use super::*;
 
@@ -73,9 +73,10 @@ impl Fixture {
     }
 
     async fn version_at(&self, location: &str) {
-        let change = || Change { actor: "ann".to_owned(), at_ms: 1, scope: Scope::All };
+        let project: Name = "default".parse().unwrap();
+        let change = || Change { actor: "ann".to_owned(), at_ms: 1, project: project.clone() };
         let new = NewModel {
-            project: "default".parse().unwrap(),
+            project: project.clone(),
             name: "m".to_owned(),
             description: String::new(),
             tags: vec![],
