@@ -75,12 +75,7 @@ impl Fixture {
     async fn version_at(&self, location: &str) {
         let project: Name = "default".parse().unwrap();
         let change = || Change { actor: "ann".to_owned(), at_ms: 1, project: project.clone() };
-        let new = NewModel {
-            project: project.clone(),
-            name: "m".to_owned(),
-            description: String::new(),
-            tags: vec![],
-        };
+        let new = NewModel { project: project.clone(), name: "m".to_owned(), description: String::new(), tags: vec![] };
         self.store().create_model(new, change()).await.unwrap();
         let version = NewVersion {
             model: "m".to_owned(),

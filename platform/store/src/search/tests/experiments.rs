@@ -30,8 +30,12 @@ fn experiments() -> impl Strategy<Value = Vec<Experiment>> {
     let tags = prop::collection::btree_map(words::key(), words::value(), 0..4);
     let one = (0..4_i64, 0..4_i64, any::<bool>(), tags);
     let all = prop::collection::btree_map(words::value(), one, 0..RECORDS_MAX);
-    let made = |(name, (created_ms, updated_ms, is_deleted, tags))| {
-        Experiment { name, created_ms, updated_ms, is_deleted, tags }
+    let made = |(name, (created_ms, updated_ms, is_deleted, tags))| Experiment {
+        name,
+        created_ms,
+        updated_ms,
+        is_deleted,
+        tags,
     };
     all.prop_map(move |all| all.into_iter().map(made).collect())
 }
