@@ -1,7 +1,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use tiegel_http::{ApiError, Json, Path, Problem};
-use tiegel_store::{Change, Imported, Scope, ToCount};
+use tiegel_store::{Change, Imported, ToCount};
 use tiegel_types::Name;
 use tiegel_types::transfer::{Counts, Record};
 use utoipa::ToSchema;
@@ -36,8 +36,7 @@ pub async fn import_records(
         let detail = format!("the columns of series '{}' of run {} differ in length", series.key, series.run_id);
         return Err(ApiError::unprocessable("invalid_series", detail).into());
     }
-    let scope = Scope::Project(project.clone());
-    let change = Change { actor: ACTOR.to_owned(), at_ms: state.ctx.now_ms(), scope };
+    let change = Change { actor: ACTOR.to_owned(), at_ms: state.ctx.now_ms(), project: project.clone() };
     let Imported { experiments } = state.ctx.store.import(&project, request.records, change).await?;
     let experiments = experiments.into_iter().map(|(source, id)| (source.to_string(), id)).collect();
     Ok(Json(ImportedRecords { experiments }))

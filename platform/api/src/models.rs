@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tiegel_http::{ApiError, Json, Path, Problem};
+use tiegel_http::{ApiError, Json, Path, Problem, Query};
 use tiegel_registry::Lineage;
-use tiegel_store::{AliasRow, Change, ModelVersionRow, Scope};
+use tiegel_store::{AliasRow, Change, ModelVersionRow};
 use tiegel_types::{Digest, Metrics, Name};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::failure::malformed;
 use crate::projects::ACTOR;
@@ -121,7 +121,7 @@ pub async fn list_models(State(state): State<ApiState>, Path(project): Path<Name
     let store = &state.ctx.store;
     let mut models = Vec::new();
     for row in store.models(&project).await?.into_iter().filter(|row| !row.is_prompt()) {
-        let mut versions = store.model_versions(&row.name).await?;
+        let mut versions = store.model_versions(&project, &row.name).await?;
         for version in &mut versions {
             tiegel_registry::complete_metrics(&state.ctx, version).await?;
         }
@@ -138,19 +138,49 @@ pub async fn list_models(State(state): State<ApiState>, Path(project): Path<Name
 
 /// One version with what it was made from.
 #[utoipa::path(get, path = "/api/v1/models/{model}/versions/{version}", tag = "models",
-    params(("model" = String, Path), ("version" = u32, Path)),
+    params(("model" = String, Path), ("version" = u32, Path), InProject),
     responses((status = 200, body = ModelVersionDetail), (status = "4XX", body = Problem)))]
 pub async fn get_version(
     State(state): State<ApiState>,
     Path((model, version)): Path<(String, u32)>,
+    Query(of): Query<InProject>,
 ) -> ApiResult<Json<ModelVersionDetail>> {
-    let row = state.ctx.store.model_version(&model, version).await?;
+    let project = of.project(&state, &model).await?;
+    let row = state.ctx.store.model_version(&project, &model, version).await?;
     let missing = || ApiError::not_found("version_not_found", format!("model '{model}' has no version {version}"));
     let mut row = row.ok_or_else(missing)?;
     tiegel_registry::complete_metrics(&state.ctx, &mut row).await?;
     let lineage = tiegel_registry::lineage(&state.ctx, &row).await?.into();
     let project = row.project.to_string();
     Ok(Json(ModelVersionDetail { model, project, version: row.into(), lineage }))
+}
+
+/// Which of the models of one name is meant.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct InProject {
+    /// Needed where several projects have a model of the name.
+    #[param(value_type = Option<String>)]
+    project: Option<Name>,
+}
+
+impl InProject {
+    async fn project(self, state: &ApiState, model: &str) -> ApiResult<Name> {
+        if let Some(project) = self.project {
+            return Ok(project);
+        }
+        let mut projects = state.ctx.store.projects_of_model(model).await?;
+        match projects.len() {
+            0 => Err(ApiError::not_found("model_not_found", format!("there is no model '{model}'")).into()),
+            1 => Ok(projects.remove(0)),
+            _ => {
+                let names: Vec<_> = projects.iter().map(Name::as_str).collect();
+                let message =
+                    format!("model '{model}' is in several projects: add ?project= with one of {}", names.join(", "));
+                Err(malformed(message))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -161,18 +191,20 @@ pub struct SetAlias {
 
 /// Points an alias at a version: a roll-out or a roll-back. Endpoints on the alias follow after their skew replay.
 #[utoipa::path(put, path = "/api/v1/models/{model}/aliases/{alias}", tag = "models",
-    params(("model" = String, Path), ("alias" = String, Path)), request_body = SetAlias,
+    params(("model" = String, Path), ("alias" = String, Path), InProject), request_body = SetAlias,
     responses((status = 200, body = Alias), (status = "4XX", body = Problem)))]
 pub async fn set_alias(
     State(state): State<ApiState>,
     Path((model, alias)): Path<(String, String)>,
+    Query(of): Query<InProject>,
     Json(set): Json<SetAlias>,
 ) -> ApiResult<Json<Alias>> {
     // What the documents of a project may name, too.
     if alias.parse::<Name>().is_err() {
         tiegel_registry::check_alias(&alias, true).map_err(malformed)?;
     }
-    let change = Change { actor: ACTOR.to_owned(), at_ms: state.ctx.now_ms(), scope: Scope::All };
+    let project = of.project(&state, &model).await?;
+    let change = Change { actor: ACTOR.to_owned(), at_ms: state.ctx.now_ms(), project };
     state.ctx.store.set_alias(&model, &alias, set.version, change).await?;
     state.reconciler.poke();
     Ok(Json(Alias { alias, version: set.version }))

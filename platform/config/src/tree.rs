@@ -153,6 +153,10 @@ pub struct WebhooksConfig {
     pub allow_private_addresses: bool,
     /// Also `http://`.
     pub allow_http: bool,
+    /// The base64 of 32 bytes, with which webhooks' secrets are encrypted in the database. Where it is not set:
+    /// `webhooks.key` in `data_dir`, which the first start makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<Secret>,
 }
 
 /// What is removed for good in the background; `tiegel gc` does it at once.

@@ -5,7 +5,7 @@ use serde_json::json;
 use tiegel_artifacts::{ArtifactPath, Places};
 use tiegel_context::testing::TestContext;
 use tiegel_store::{Change, NewModel, NewRun, NewVersion, Scope, Store};
-use tiegel_types::Digest;
+use tiegel_types::{Digest, Name};
 
 use super::*;
 
@@ -73,13 +73,9 @@ impl Fixture {
     }
 
     async fn version_at(&self, location: &str) {
-        let change = || Change { actor: "ann".to_owned(), at_ms: 1, scope: Scope::All };
-        let new = NewModel {
-            project: "default".parse().unwrap(),
-            name: "m".to_owned(),
-            description: String::new(),
-            tags: vec![],
-        };
+        let project: Name = "default".parse().unwrap();
+        let change = || Change { actor: "ann".to_owned(), at_ms: 1, project: project.clone() };
+        let new = NewModel { project: project.clone(), name: "m".to_owned(), description: String::new(), tags: vec![] };
         self.store().create_model(new, change()).await.unwrap();
         let version = NewVersion {
             model: "m".to_owned(),

@@ -12,6 +12,7 @@ use tiegel_artifacts::{ArtifactPath, Entry, Root};
 
 use crate::params::{Params, missing};
 use crate::wire::{Answer, of_query};
+use crate::workspace::Workspace;
 use crate::{ErrorCode, Mlflow, MlflowError, MlflowResult, download};
 
 /// Bytes that the UI uploads at once.
@@ -34,34 +35,37 @@ pub(crate) fn routes() -> Router<Mlflow> {
     Router::new().route("/get-artifact", get(file_of_run)).route("/model-versions/get-artifact", get(file_of_version))
 }
 
-async fn list(State(state): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
-    let uri = run_uri(&state, run_id(&params)?.ok_or_else(|| missing("run_id"))?).await?;
+async fn list(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
+    let uri = run_uri(&state, &workspace, run_id(&params)?.ok_or_else(|| missing("run_id"))?).await?;
     listed(&state, uri, params.text("path")?.unwrap_or_default()).await
 }
 
 async fn list_of_model(
     State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(model_id): Path<String>,
     params: Params,
 ) -> MlflowResult<Answer> {
     let folder = params.text("artifact_directory_path")?.unwrap_or_default().to_owned();
-    let uri = model_uri(&state, &model_id).await?;
+    let uri = model_uri(&state, &workspace, &model_id).await?;
     listed(&state, uri, &folder).await
 }
 
 async fn file_of_run(
     State(state): State<Mlflow>,
+    workspace: Workspace,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> MlflowResult<Response> {
     let params = of_query(&query.unwrap_or_default())?;
     let path = ArtifactPath::decode(params.required_text("path")?)?;
-    let uri = run_uri(&state, run_id(&params)?.unwrap_or_default()).await?;
+    let uri = run_uri(&state, &workspace, run_id(&params)?.unwrap_or_default()).await?;
     sent(&state.artifacts.at(&uri)?, &path, &headers).await
 }
 
 async fn file_of_version(
     State(state): State<Mlflow>,
+    workspace: Workspace,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> MlflowResult<Response> {
@@ -69,7 +73,7 @@ async fn file_of_version(
     let path = ArtifactPath::decode(params.required_text("path")?)?;
     let (name, version) = (params.required_text("name")?, params.required_text("version")?);
     let uri = match version.parse() {
-        Ok(number) => state.ctx.store.model_version_artifact_uri(name, number).await?,
+        Ok(number) => state.ctx.store.model_version_artifact_uri(&workspace.project, name, number).await?,
         Err(_) => {
             return Err(MlflowError::invalid("Model version must be an integer, got '".to_owned() + version + "'"));
         }
@@ -81,6 +85,7 @@ async fn file_of_version(
 
 async fn file_of_model(
     State(state): State<Mlflow>,
+    workspace: Workspace,
     Path(model_id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -90,12 +95,13 @@ async fn file_of_model(
         MlflowError::new(ErrorCode::BadRequest, "Request must include the \"artifact_file_path\" query parameter.")
     })?;
     let path = ArtifactPath::decode(path)?;
-    let uri = model_uri(&state, &model_id).await?;
+    let uri = model_uri(&state, &workspace, &model_id).await?;
     sent(&state.artifacts.at(&uri)?, &path, &headers).await
 }
 
 async fn upload(
     State(state): State<Mlflow>,
+    workspace: Workspace,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -108,7 +114,7 @@ async fn upload(
     let (run, path) = (asked("run_uuid")?, asked("path")?);
     let path = ArtifactPath::decode_new(&path)?;
     let bytes = small_body(&headers, body).await?;
-    let uri = run_uri(&state, &run).await?;
+    let uri = run_uri(&state, &workspace, &run).await?;
     let Root::Ours(artifacts, root) = state.artifacts.at(&uri)? else {
         let message = format!("the artifacts of run {run} are kept at {uri}: write the file there");
         return Err(MlflowError::invalid(message));
@@ -160,13 +166,13 @@ fn run_id(params: &Params) -> MlflowResult<Option<&str>> {
     Ok(given("run_id")?.or(given("run_uuid")?))
 }
 
-pub(crate) async fn run_uri(state: &Mlflow, run: &str) -> MlflowResult<String> {
-    let uri = state.ctx.store.run_artifact_uri(run).await?;
+pub(crate) async fn run_uri(state: &Mlflow, workspace: &Workspace, run: &str) -> MlflowResult<String> {
+    let uri = state.ctx.store.run_artifact_uri(&workspace.project, run).await?;
     uri.ok_or_else(|| MlflowError::not_found(format!("Run with id={run} not found")))
 }
 
-pub(crate) async fn model_uri(state: &Mlflow, model_id: &str) -> MlflowResult<String> {
-    let uri = state.ctx.store.logged_model_artifact_uri(model_id).await?;
+pub(crate) async fn model_uri(state: &Mlflow, workspace: &Workspace, model_id: &str) -> MlflowResult<String> {
+    let uri = state.ctx.store.logged_model_artifact_uri(&workspace.project, model_id).await?;
     uri.ok_or_else(|| MlflowError::not_found(format!("Logged model with ID '{model_id}' not found.")))
 }
 

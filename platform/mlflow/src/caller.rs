@@ -1,4 +1,7 @@
+use std::convert::Infallible;
+
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine as _;
@@ -26,7 +29,7 @@ impl Caller {
     }
 
     pub fn change(&self, state: &Mlflow) -> Change {
-        Change { actor: self.actor.clone(), at_ms: state.ctx.now_ms(), scope: self.scope() }
+        Change { actor: self.actor.clone(), at_ms: state.ctx.now_ms(), project: self.project.clone() }
     }
 }
 
@@ -35,12 +38,30 @@ impl FromRequestParts<Mlflow> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &Mlflow) -> MlflowResult<Self> {
         let Workspace { project } = Workspace::from_request_parts(parts, state).await?;
-        let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let actor = match authorization.and_then(user_of) {
+        let Actor(actor) = Actor::of(&parts.headers);
+        Ok(Self { project, actor })
+    }
+}
+
+/// Who asks for what is in no project.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Actor(pub String);
+
+impl Actor {
+    fn of(headers: &HeaderMap) -> Self {
+        let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        Self(match authorization.and_then(user_of) {
             Some(user) => format!("mlflow client {user}"),
             None => "mlflow client".to_owned(),
-        };
-        Ok(Self { project, actor })
+        })
+    }
+}
+
+impl FromRequestParts<Mlflow> for Actor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Mlflow) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers))
     }
 }
 

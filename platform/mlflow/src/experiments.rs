@@ -29,6 +29,9 @@ pub(crate) fn routes() -> Router<Mlflow> {
 async fn create(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Response> {
     let name = params.required_text("name")?;
     let given = params.text("artifact_location")?.filter(|location| !location.is_empty());
+    if given.is_some() && !workspace.is_default() {
+        return Err(MlflowError::invalid("artifact_location cannot be specified when workspaces are enabled"));
+    }
     let tags = params.pairs("tags")?;
     if tags.iter().filter(|(key, _)| key.starts_with(VIEWS.prefix)).count() > VIEWS.tags_max {
         return Err(MlflowError::invalid(too_many_views_of("")));

@@ -41,6 +41,7 @@ mod validate;
 mod webhooks;
 mod wire;
 mod workspace;
+mod workspaces;
 
 use std::sync::Arc;
 
@@ -100,6 +101,7 @@ fn protocol() -> Router<Mlflow> {
         .merge(model_versions::routes())
         .merge(logged_models::routes())
         .merge(webhooks::routes())
+        .merge(workspaces::protocol())
         .merge(assessments::protocol())
         .merge(evaluation_datasets::protocol())
         .merge(scorers::protocol())

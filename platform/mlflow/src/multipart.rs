@@ -9,9 +9,10 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tiegel_artifacts::{ArtifactPath, GivenPart};
 
-use crate::artifact_proxy::{AnyPath, place};
+use crate::artifact_proxy::{AnyPath, decoded};
 use crate::params::{Params, invalid_because, missing};
 use crate::wire::Answer;
+use crate::workspace::Workspace;
 use crate::{Mlflow, MlflowError, MlflowResult};
 
 pub(crate) fn protocol() -> Router<Mlflow> {
@@ -25,12 +26,13 @@ pub(crate) fn protocol() -> Router<Mlflow> {
 
 async fn create(
     State(state): State<Mlflow>,
+    workspace: Workspace,
     folder: AnyPath,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     params: Params,
 ) -> MlflowResult<Answer> {
-    let path = destination(folder, &params)?;
+    let path = workspace.place(&state, destination(folder, &params)?).await?;
     let parts = params.int("num_parts")?.unwrap_or(1);
     let count = u32::try_from(parts)
         .map_err(|_| invalid_because("num_parts", &json!(parts), "an upload has at least one part"))?;
@@ -62,23 +64,33 @@ async fn parts(State(state): State<Mlflow>, Path(upload): Path<String>) -> Mlflo
     Ok(Json(json!({ "upload_id": upload, "parts": stored.into_iter().map(part).collect::<Vec<_>>() })))
 }
 
-async fn complete(State(state): State<Mlflow>, folder: AnyPath, params: Params) -> MlflowResult<Answer> {
-    let path = destination(folder, &params)?;
+async fn complete(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    folder: AnyPath,
+    params: Params,
+) -> MlflowResult<Answer> {
+    let path = workspace.place(&state, destination(folder, &params)?).await?;
     params.get("parts")?.ok_or_else(|| missing("parts"))?;
     let given = params.messages("parts")?.iter().enumerate().map(given_part).collect::<MlflowResult<Vec<_>>>()?;
     state.artifacts.complete_upload(&path, params.required_text("upload_id")?, given).await?;
     Ok(Answer(json!({})))
 }
 
-async fn abort(State(state): State<Mlflow>, folder: AnyPath, params: Params) -> MlflowResult<Answer> {
-    destination(folder, &params)?;
+async fn abort(
+    State(state): State<Mlflow>,
+    workspace: Workspace,
+    folder: AnyPath,
+    params: Params,
+) -> MlflowResult<Answer> {
+    workspace.place(&state, destination(folder, &params)?).await?;
     state.artifacts.abort_upload(params.required_text("upload_id")?).await?;
     Ok(Answer(json!({})))
 }
 
 /// The file that a client names by the folder it goes to and its own path on the client's machine.
 fn destination(folder: AnyPath, params: &Params) -> MlflowResult<ArtifactPath> {
-    let folder = place(folder)?;
+    let folder = decoded(folder)?;
     let path = params.required_text("path")?;
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
     // A name on a disk is not encoded: what looks like an escape is part of it, but is read as in any other path.

@@ -21,11 +21,12 @@ pub(crate) fn protocol() -> Router<Mlflow> {
 async fn server_info(State(state): State<Mlflow>) -> Json<Value> {
     Json(json!({
         "store_type": "SqlStore",
-        "workspaces_enabled": false,
+        "workspaces_enabled": true,
         "trace_archival_enabled": false,
         "multipart_uploads_enabled": true,
         "multipart_downloads_enabled": state.artifacts.can_sign(),
         "presigned_upload_run_id_supported": true,
         "presigned_upload_model_id_supported": true,
+        "features_enabled": { "gateway": false },
     }))
 }

@@ -8,10 +8,11 @@ use axum::routing::{get, post};
 use serde_json::json;
 use tiegel_artifacts::{Access, ArtifactPath, Root, proxied_path};
 
-use crate::artifact_proxy::{AnyPath, place};
+use crate::artifact_proxy::{AnyPath, decoded};
 use crate::artifacts::{model_uri, run_uri};
 use crate::params::{Params, missing};
 use crate::wire::Answer;
+use crate::workspace::Workspace;
 use crate::{ErrorCode, Mlflow, MlflowError, MlflowResult};
 
 /// How long a URL is good unless the client says.
@@ -28,8 +29,8 @@ pub(crate) fn protocol() -> Router<Mlflow> {
 }
 
 /// Of a file below `mlflow-artifacts:/`.
-async fn proxied(State(state): State<Mlflow>, path: AnyPath) -> MlflowResult<Answer> {
-    let path = place(path)?;
+async fn proxied(State(state): State<Mlflow>, workspace: Workspace, path: AnyPath) -> MlflowResult<Answer> {
+    let path = workspace.place(&state, decoded(path)?).await?;
     if !state.artifacts.can_sign() {
         return Err(unsupported("Multipart download"));
     }
@@ -39,11 +40,11 @@ async fn proxied(State(state): State<Mlflow>, path: AnyPath) -> MlflowResult<Ans
     Ok(Answer(json!({ "url": signed.url, "headers": {}, "file_size": signed.bytes })))
 }
 
-async fn download(State(state): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn download(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let run = params.required_text("run_id")?;
     let path = ArtifactPath::decode(params.required_text("path")?)?;
     let valid = seconds(&params, DOWNLOAD_SECONDS)?;
-    let uri = run_uri(&state, run).await?;
+    let uri = run_uri(&state, &workspace, run).await?;
     refuse_proxied(&uri, "download", "for runs with proxied artifact storage")?;
     let root = state.artifacts.at(&uri)?;
     if !root.can_sign() {
@@ -53,15 +54,15 @@ async fn download(State(state): State<Mlflow>, params: Params) -> MlflowResult<A
     Ok(Answer(json!({ "presigned_url": signed.url, "file_size": signed.bytes })))
 }
 
-async fn upload(State(state): State<Mlflow>, params: Params) -> MlflowResult<Answer> {
+async fn upload(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Answer> {
     let given = |name| Ok::<_, MlflowError>(params.text(name)?.filter(|text| !text.is_empty()));
     let path = params.text("path")?.filter(|text| !text.is_empty()).ok_or_else(|| missing("path"))?;
     let (run, model) = (given("run_id")?, given("model_id")?);
     let valid = seconds(&params, UPLOAD_SECONDS)?;
     let path = ArtifactPath::decode_new(path)?;
     let uri = match (run, model) {
-        (Some(run), None) => run_uri(&state, run).await?,
-        (None, Some(model)) => model_uri(&state, model).await?,
+        (Some(run), None) => run_uri(&state, &workspace, run).await?,
+        (None, Some(model)) => model_uri(&state, &workspace, model).await?,
         _ => return Err(MlflowError::invalid("Exactly one of run_id and model_id must be provided.")),
     };
     refuse_proxied(&uri, "upload", "for proxied artifact storage")?;

@@ -140,9 +140,10 @@ async fn version_by_alias(State(state): State<Mlflow>, caller: Caller, params: P
         let newest = seen_model(&state, &caller, name).await?.latest.into_iter().max_by_key(|version| version.version);
         newest.ok_or_else(|| MlflowError::not_found(format!("Latest version not found for model {name}.")))?
     } else {
-        let found = state.ctx.store.version_by_alias(name, alias).await.map_err(or_missing(|| no_model(name)))?;
-        let found = found.filter(|version| version.project == caller.project);
-        found.ok_or_else(|| MlflowError::invalid(format!("Registered model alias {alias} not found.")))?
+        let found = state.ctx.store.version_by_alias(&caller.project, name, alias).await;
+        found
+            .map_err(or_missing(|| no_model(name)))?
+            .ok_or_else(|| MlflowError::invalid(format!("Registered model alias {alias} not found.")))?
     };
     Ok(Answer(json!({ "model_version": version_json(&found) })))
 }

@@ -51,8 +51,7 @@ pub(crate) fn or_missing(missing: impl FnOnce() -> MlflowError) -> impl FnOnce(S
 
 /// A model that the caller can see.
 pub(crate) async fn seen_model(state: &Mlflow, caller: &crate::caller::Caller, name: &str) -> MlflowResult<ModelRow> {
-    let row = state.ctx.store.model(name).await?;
-    row.filter(|row| row.project == caller.project).ok_or_else(|| no_model(name))
+    state.ctx.store.model(&caller.project, name).await?.ok_or_else(|| no_model(name))
 }
 
 /// A version that the caller can see.
@@ -63,8 +62,7 @@ pub(crate) async fn seen_version(
     version: Option<u32>,
 ) -> MlflowResult<Option<ModelVersionRow>> {
     let Some(version) = version else { return Ok(None) };
-    let row = state.ctx.store.model_version(name, version).await?;
-    Ok(row.filter(|row| row.project == caller.project))
+    Ok(state.ctx.store.model_version(&caller.project, name, version).await?)
 }
 
 pub(crate) fn model_json(row: &ModelRow) -> Value {

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tiegel_artifacts::{Artifacts, Places};
 use tiegel_context::testing::TestContext;
-use tiegel_registry::{WebhookPolicy, WebhookSender};
+use tiegel_registry::{SecretKey, WebhookPolicy, WebhookSender};
 use tower::ServiceExt as _;
 
 use crate::{Mlflow, Registry, router};
@@ -43,7 +43,7 @@ impl Server {
         let counted = changes.clone();
         let policy = WebhookPolicy { allow_private_addresses: true, allow_http: true };
         let registry = Registry {
-            sender: WebhookSender::new(policy).unwrap(),
+            sender: WebhookSender::new(policy, SecretKey::new([7; 32])).unwrap(),
             on_change: Arc::new(move || _ = counted.fetch_add(1, Ordering::Relaxed)),
         };
         let ctx = context.ctx.clone();

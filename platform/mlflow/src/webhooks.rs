@@ -6,8 +6,8 @@ use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
-use tiegel_registry::{event_of, event_parts, example_of};
-use tiegel_store::{NewWebhook, WebhookChange, WebhookRow, WebhookSecret};
+use tiegel_registry::{WebhookSecret, event_of, event_parts, example_of};
+use tiegel_store::{NewWebhook, SealedSecret, WebhookChange, WebhookRow};
 
 use crate::caller::Caller;
 use crate::params::{Params, missing};
@@ -35,14 +35,15 @@ async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> 
     let url = params.required_text("url")?;
     let events = events(&params)?.ok_or_else(|| missing("events"))?;
     state.registry.sender.check_url(url).await.map_err(MlflowError::invalid)?;
+    let webhook_id = state.ctx.new_uuid().to_string();
     let new = NewWebhook {
-        webhook_id: state.ctx.new_uuid().to_string(),
+        secret: secret(&state, &webhook_id, &params)?.filter(|secret| !secret.as_str().is_empty()),
+        webhook_id,
         project: caller.project.clone(),
         name: name.to_owned(),
         description: description(&params)?.unwrap_or_default(),
         url: url.to_owned(),
         events,
-        secret: secret(&params)?.filter(|secret| !secret.expose().is_empty()),
         active: active(&params)?.unwrap_or(true),
     };
     let row = state.ctx.store.create_webhook(new, state.ctx.now_ms()).await?;
@@ -90,7 +91,7 @@ async fn update(
         description: description(&params)?,
         url: url.map(str::to_owned),
         events: events(&params)?,
-        secret: secret(&params)?,
+        secret: secret(&state, &id, &params)?,
         active: active(&params)?,
     };
     let row = state.ctx.store.update_webhook(&id, change, state.ctx.now_ms()).await;
@@ -118,7 +119,7 @@ async fn try_out(
     let secret = state.ctx.store.webhook_secret(&id).await?;
     let data = example_of(&event);
     let now = (state.ctx.new_uuid(), state.ctx.now_ms());
-    let result = match state.registry.sender.try_out(&row.url, secret.as_ref(), (&event, &data), now).await {
+    let result = match state.registry.sender.try_out((&id, &row.url), secret.as_ref(), (&event, &data), now).await {
         Ok(sent) => {
             json!({ "success": sent.status < 400, "response_status": sent.status, "response_body": sent.body })
         }
@@ -152,8 +153,15 @@ fn description(params: &Params) -> MlflowResult<Option<String>> {
     limited(params, "description", DESCRIPTION_CHARS_MAX)
 }
 
-fn secret(params: &Params) -> MlflowResult<Option<WebhookSecret>> {
-    Ok(limited(params, "secret", SECRET_CHARS_MAX)?.map(WebhookSecret::new))
+/// As it is stored: encrypted, or empty where it is taken away.
+fn secret(state: &Mlflow, webhook_id: &str, params: &Params) -> MlflowResult<Option<SealedSecret>> {
+    let given = limited(params, "secret", SECRET_CHARS_MAX)?.map(WebhookSecret::new);
+    Ok(given.map(|secret| {
+        if secret.is_empty() {
+            return SealedSecret::new("");
+        }
+        state.registry.sender.key().seal(&secret, webhook_id, state.ctx.new_uuid())
+    }))
 }
 
 fn limited(params: &Params, field: &str, chars_max: usize) -> MlflowResult<Option<String>> {

@@ -264,6 +264,10 @@ impl UnitRun<'_> {
         self.after(&output, true).await
     }
 
+    async fn has_alias(&self, model: &Name, alias: &Name) -> OpResult<bool> {
+        Ok(self.ctx().store.alias(self.project(), model.as_str(), alias.as_str()).await?.is_some())
+    }
+
     /// A fitted model is registered; done again after a crash, it changes nothing.
     async fn after(&self, output: &Value, ran: bool) -> OpResult<()> {
         let Unit::Training(name) = &self.unit else { return Ok(()) };
@@ -272,9 +276,7 @@ impl UnitRun<'_> {
             serde_json::from_value(output.clone()).map_err(|e| OpError::internal(e.to_string()))?;
         let moved = match &register.alias {
             // Someone may have moved the alias since; a training that did not run leaves it where it is.
-            Some(alias) if !ran && self.ctx().store.alias(register.model.as_str(), alias.as_str()).await?.is_some() => {
-                None
-            }
+            Some(alias) if !ran && self.has_alias(&register.model, alias).await? => None,
             alias => alias.clone(),
         };
         let registration = Registration {

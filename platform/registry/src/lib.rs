@@ -16,17 +16,18 @@ mod webhooks;
 
 use serde_json::Value;
 use tiegel_context::{Context, OpError, OpResult};
-use tiegel_store::{Change, ModelVersionRow, NewModelVersion, Scope};
+use tiegel_store::{Change, ModelVersionRow, NewModelVersion};
 use tiegel_types::{Digest, Metrics, Name, RunId};
 
 pub use bundle::{Bundle, BundleModel, ReplayTables, Stage};
 pub use lineage::{Lineage, lineage};
 pub use names::check_alias;
-pub use signature::signature_of;
+pub use signature::{columns, signature_of};
 pub use source::{ModelUri, check_prompt_source, check_source, is_within, not_contained};
 pub use uri::Uri;
 pub use webhooks::{
-    SendError, Sent, WebhookDeliverer, WebhookPolicy, WebhookSender, event_of, event_parts, example_of,
+    SecretKey, SendError, Sent, WebhookDeliverer, WebhookPolicy, WebhookSecret, WebhookSender, event_of, event_parts,
+    example_of,
 };
 
 /// Stores a bundle's manifest; its weights and states are stored already.
@@ -78,7 +79,6 @@ pub async fn register(ctx: &Context, registration: Registration) -> OpResult<Mod
     let signature = signature::of_bundle(&manifest);
     files::publish(ctx, &bundle, &manifest, &signature).await?;
     let new = NewModelVersion {
-        project,
         model: model.to_string(),
         bundle,
         location: files::location(&bundle),
@@ -87,7 +87,17 @@ pub async fn register(ctx: &Context, registration: Registration) -> OpResult<Mod
         signature: Some(signature),
         alias: alias.map(|alias| alias.to_string()),
     };
-    Ok(ctx.store.register_version(new, Change { actor, at_ms: ctx.now_ms(), scope: Scope::All }).await?)
+    Ok(ctx.store.register_version(new, Change { actor, at_ms: ctx.now_ms(), project }).await?)
+}
+
+/// The version of a model that an endpoint names.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    pub project: &'a Name,
+    pub model: &'a Name,
+    pub alias: Option<&'a Name>,
+    /// Goes before the alias.
+    pub version: Option<u32>,
 }
 
 /// What an endpoint asks for.
@@ -105,14 +115,15 @@ pub struct WantedBundle {
     pub bundle: Digest,
 }
 
-pub async fn resolve(ctx: &Context, model: &Name, alias: Option<&Name>, version: Option<u32>) -> OpResult<Wanted> {
+pub async fn resolve(ctx: &Context, wish: Wish<'_>) -> OpResult<Wanted> {
+    let Wish { project, model, alias, version } = wish;
     let version = match (alias, version) {
         (_, Some(version)) => Some(version),
-        (Some(alias), None) => ctx.store.alias(model.as_str(), alias.as_str()).await?,
+        (Some(alias), None) => ctx.store.alias(project, model.as_str(), alias.as_str()).await?,
         (None, None) => None,
     };
     let Some(version) = version else { return Ok(Wanted::Missing) };
-    Ok(match ctx.store.model_version(model.as_str(), version).await?.map(|row| row.bundle) {
+    Ok(match ctx.store.model_version(project, model.as_str(), version).await?.map(|row| row.bundle) {
         None => Wanted::Missing,
         Some(None) => Wanted::WithoutBundle(version),
         Some(Some(bundle)) => Wanted::Bundle(WantedBundle { version, bundle }),

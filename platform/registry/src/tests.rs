@@ -88,10 +88,12 @@ async fn what_an_endpoint_asks_for_is_a_bundle_or_is_said_to_be_none() {
     let ctx = &context.ctx;
     let bundle = stored(ctx).await;
     let (model, champion) = ("delay".parse().unwrap(), "champion".parse().unwrap());
-    assert_eq!(resolve(ctx, &model, Some(&champion), None).await.unwrap(), Wanted::Missing);
+    let project = "default".parse().unwrap();
+    let wish = |alias, version| Wish { project: &project, model: &model, alias, version };
+    assert_eq!(resolve(ctx, wish(Some(&champion), None)).await.unwrap(), Wanted::Missing);
     register(ctx, registration(bundle)).await.unwrap();
     let wanted = WantedBundle { version: 1, bundle };
-    assert_eq!(resolve(ctx, &model, Some(&champion), None).await.unwrap(), Wanted::Bundle(wanted));
-    assert_eq!(resolve(ctx, &model, None, Some(1)).await.unwrap(), Wanted::Bundle(wanted));
-    assert_eq!(resolve(ctx, &model, None, Some(2)).await.unwrap(), Wanted::Missing);
+    assert_eq!(resolve(ctx, wish(Some(&champion), None)).await.unwrap(), Wanted::Bundle(wanted));
+    assert_eq!(resolve(ctx, wish(None, Some(1))).await.unwrap(), Wanted::Bundle(wanted));
+    assert_eq!(resolve(ctx, wish(None, Some(2))).await.unwrap(), Wanted::Missing);
 }

@@ -4,8 +4,10 @@ mod address;
 mod deliverer;
 mod events;
 mod request;
+mod secret;
 mod sender;
 
 pub use deliverer::WebhookDeliverer;
 pub use events::{event_of, event_parts, example_of};
+pub use secret::{SecretKey, WebhookSecret};
 pub use sender::{SendError, Sent, WebhookPolicy, WebhookSender};

@@ -4,6 +4,7 @@ pub mod cli;
 mod compose;
 mod lock;
 mod places;
+mod secret_key;
 mod serve;
 
 pub use serve::Server;

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::compose;
 use crate::lock::{self, DataLock};
-use crate::places;
+use crate::{places, secret_key};
 
 /// How often endpoints are compared with their documents when nothing pokes.
 const RECONCILE_SECONDS: u64 = 10;
@@ -84,7 +84,7 @@ impl Server {
             query: QueryLimits { rows_max: config.query.rows_max, seconds_max: config.query.seconds_max },
             version: env!("CARGO_PKG_VERSION"),
         };
-        let (registry, webhooks) = registry(config, &ctx, &reconciler)?;
+        let (registry, webhooks) = registry(config, &ctx, &reconciler).await?;
         let default_artifact_root = places::default_artifact_root(config)?;
         ctx.store.settle_artifact_locations(&default_artifact_root).await?;
         let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root, artifacts, registry };
@@ -123,13 +123,19 @@ impl Server {
 }
 
 /// What the registry of the MLflow dialect calls when something changes, and the webhooks that are told of it.
-fn registry(config: &Config, ctx: &Ctx, endpoints: &ReconcilerHandle) -> anyhow::Result<(Registry, ReconcilerHandle)> {
+async fn registry(
+    config: &Config,
+    ctx: &Ctx,
+    endpoints: &ReconcilerHandle,
+) -> anyhow::Result<(Registry, ReconcilerHandle)> {
     let policy = WebhookPolicy {
         allow_private_addresses: config.webhooks.allow_private_addresses,
         allow_http: config.webhooks.allow_http,
     };
-    let sender = WebhookSender::new(policy)?;
+    let key = secret_key::load(config, [ctx.new_uuid(), ctx.new_uuid()])?;
+    let sender = WebhookSender::new(policy, key)?;
     let deliverer = Arc::new(WebhookDeliverer::new(ctx.clone(), sender.clone()));
+    deliverer.seal_secrets().await?;
     let webhooks = start_reconciler(deliverer, Duration::from_secs(WEBHOOK_SECONDS));
     let pokes = [endpoints.clone(), webhooks.clone()];
     let on_change = Arc::new(move || pokes.iter().for_each(ReconcilerHandle::poke));

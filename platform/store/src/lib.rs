@@ -41,12 +41,12 @@ pub use import::{Imported, ToCount};
 pub use jobs::{Heartbeat, JobRow, NewJob};
 pub use plugins::{NewPlugin, PluginRow};
 pub use pool::{Durability, Store, sqlite_url};
-pub use projects::{ProjectRow, ResourceChange, ResourceRow};
+pub use projects::{Contents, ProjectRow, ResourceChange, ResourceRow, WorkspaceChange, WorkspaceRow};
 pub use registry::{
     AliasRow, Attempt, Change, Delivery, DeliveryRow, DeliveryState, LoggedModelMetric, LoggedModelRow,
     LoggedModelStatus, Made, ModelRow, ModelVersionRow, NewLoggedModel, NewModel, NewModelVersion, NewVersion,
-    NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, Stage, Tags, WebhookChange, WebhookPage,
-    WebhookRow, WebhookSecret, is_prompt,
+    NewWebhook, Outcome, PROMPT_TAG, PROMPT_TEXT_TAG, PROMPT_TYPE_TAG, SealedSecret, Stage, Tags, WebhookChange,
+    WebhookPage, WebhookRow, is_prompt,
 };
 pub use search::{FoundExperiment, Page, SearchExperiments, SearchLoggedModels, SearchRegistry, SearchRuns, View};
 pub use steps::{CacheRow, NewCacheRow, NewStep, StepRow, StepUpdate};

@@ -32,6 +32,8 @@ pub(crate) fn known(backend: Backend) -> &'static [Migration] {
                 5 "artifacts" "0005_artifacts.sql",
                 6 "search" "0006_search.sql",
                 7 "gc" "0007_gc.sql",
+                8 "workspaces" "0008_workspaces.sql",
+                9 "sealed_secrets" "0009_sealed_secrets.sql",
             }
         };
     }

@@ -1,3 +1,5 @@
+mod workspaces;
+
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, FromRow, Row as _};
@@ -7,6 +9,9 @@ use crate::audit::insert_audit;
 use crate::columns::{Columns, unreadable, value_text};
 use crate::error::Referring;
 use crate::{NewAudit, Result, Store, StoreError};
+
+pub(crate) use workspaces::DEFAULT_PROJECT;
+pub use workspaces::{Contents, WorkspaceChange, WorkspaceRow};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProjectRow {

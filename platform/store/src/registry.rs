@@ -22,7 +22,7 @@ use std::str::FromStr;
 
 use tiegel_types::{Digest, JobId, Metrics, Name};
 
-use crate::{Scope, StoreError};
+use crate::StoreError;
 use pairs::{PairsOf, put_pairs, remove_pair};
 
 pub use deliveries::{Attempt, Delivery, DeliveryRow, DeliveryState, Outcome};
@@ -30,7 +30,7 @@ pub(crate) use import::{import_logged_model, import_registered_model};
 pub use logged::{LoggedModelMetric, LoggedModelRow, LoggedModelStatus, NewLoggedModel};
 pub use models::NewModel;
 pub use versions::{NewModelVersion, NewVersion};
-pub use webhooks::{NewWebhook, WebhookChange, WebhookPage, WebhookRow, WebhookSecret};
+pub use webhooks::{NewWebhook, SealedSecret, WebhookChange, WebhookPage, WebhookRow};
 
 /// The tag that makes a model a prompt, if its value is `true`.
 pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
@@ -42,13 +42,14 @@ pub const PROMPT_TYPE_TAG: &str = "_mlflow_prompt_type";
 /// Keys and values, by key.
 pub type Tags = Vec<(String, String)>;
 
-/// Who changes the registry, when, and what of it they can see.
+/// Who changes the registry, when, and in which project: models of others do not exist for them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// For the audit.
     pub actor: String,
     pub at_ms: i64,
-    pub scope: Scope,
+    /// The project whose models it sees.
+    pub project: Name,
 }
 
 /// What became of a request for a name.
@@ -64,7 +65,7 @@ pub enum Made<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelRow {
     pub(crate) id: i64,
-    /// Free text, unique in the server.
+    /// Free text, unique in its project.
     pub name: String,
     pub project: Name,
     pub description: String,

@@ -1,5 +1,8 @@
 //! Places of artifacts, as MLflow's clients read them.
 
+/// The folder below which projects keep their artifacts apart, each in a folder of its name.
+pub const WORKSPACES: &str = "workspaces";
+
 /// Appends to the path of a URI, such as a root for artifacts; its query and fragment stay behind the path. Text without a
 /// scheme is a path.
 pub fn append(uri: &str, parts: &[&str]) -> String {

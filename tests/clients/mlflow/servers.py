@@ -20,12 +20,13 @@ ORIGINAL_ENVIRONMENT = {
 
 
 @contextlib.contextmanager
-def original(folder: pathlib.Path):
+def original(folder: pathlib.Path, *options: str):
     """MLflow's server with one worker, because several lack TCP_NODELAY and answer each request 40 ms later."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")),
+        *options,
     ]
     environment = os.environ | ORIGINAL_ENVIRONMENT
     with running(command, folder, environment) as process:

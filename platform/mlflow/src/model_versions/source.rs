@@ -3,11 +3,11 @@
 use futures::StreamExt as _;
 use tiegel_artifacts::{ArtifactPath, Root};
 use tiegel_registry::{ModelUri, Uri, check_source};
-use tiegel_store::{LoggedModelRow, ModelVersionRow, Stage};
+use tiegel_store::{ModelVersionRow, Stage};
 
 use crate::caller::Caller;
 use crate::registry::{no_version, seen_model, seen_version};
-use crate::{Mlflow, MlflowError, MlflowResult};
+use crate::{Mlflow, MlflowError, MlflowResult, logged_models};
 
 /// Bytes of a model's description that are read.
 const DESCRIPTION_BYTES_MAX: u64 = 1 << 20;
@@ -39,10 +39,10 @@ pub(super) async fn find(
 ) -> MlflowResult<Sourced> {
     let named = model_id.filter(|id| !id.is_empty());
     match ModelUri::parse(source).map_err(MlflowError::invalid)? {
-        Some(ModelUri::Logged(id)) => of_logged(state, source, (run_id, named), &id).await,
+        Some(ModelUri::Logged(id)) => of_logged(state, caller, (source, &id), (run_id, named)).await,
         Some(uri) => of_version(state, caller, (source, uri), (run_id, model_id)).await,
         None => match named {
-            Some(id) => of_model(state, source, run_id, id).await,
+            Some(id) => of_model(state, caller, (source, id), run_id).await,
             None => of_run(state, caller, source, run_id.unwrap_or_default()).await,
         },
     }
@@ -51,14 +51,14 @@ pub(super) async fn find(
 /// A source that is a logged model, which the request must name too.
 async fn of_logged(
     state: &Mlflow,
-    source: &str,
+    caller: &Caller,
+    (source, id): (&str, &str),
     (run_id, model_id): (Option<&str>, Option<&str>),
-    id: &str,
 ) -> MlflowResult<Sourced> {
     if model_id != Some(id) {
         return Err(not_contained(source, "model_id"));
     }
-    let model = logged_model(state, id).await?;
+    let model = logged_models::seen(state, caller, id, false).await?;
     Ok(Sourced {
         source: source.to_owned(),
         run_id: run_id.filter(|id| !id.is_empty()).map_or(model.source_run_id, str::to_owned),
@@ -111,7 +111,7 @@ async fn referred(state: &Mlflow, caller: &Caller, uri: ModelUri) -> MlflowResul
         }
         ModelUri::Alias(name, alias) => {
             seen_model(state, caller, &name).await?;
-            let found = state.ctx.store.version_by_alias(&name, &alias).await?;
+            let found = state.ctx.store.version_by_alias(&caller.project, &name, &alias).await?;
             found.ok_or_else(|| MlflowError::invalid(format!("Registered model alias {alias} not found.")))
         }
         ModelUri::Logged(id) => Err(not_contained(&format!("models:/{id}"), "model_id")),
@@ -119,11 +119,16 @@ async fn referred(state: &Mlflow, caller: &Caller, uri: ModelUri) -> MlflowResul
 }
 
 /// A source among the files of a logged model.
-async fn of_model(state: &Mlflow, source: &str, run_id: Option<&str>, id: &str) -> MlflowResult<Sourced> {
+async fn of_model(
+    state: &Mlflow,
+    caller: &Caller,
+    (source, id): (&str, &str),
+    run_id: Option<&str>,
+) -> MlflowResult<Sourced> {
     if Uri::parse(source).is("runs") {
         return Err(not_contained(source, "model_id"));
     }
-    let model = logged_model(state, id).await?;
+    let model = logged_models::seen(state, caller, id, false).await?;
     check_source(source, "model_id", Some(&model.artifact_location)).map_err(MlflowError::invalid)?;
     Ok(Sourced {
         source: source.to_owned(),
@@ -177,11 +182,6 @@ pub(super) async fn signature(state: &Mlflow, location: &str) -> Option<serde_js
         text.extend_from_slice(&chunk.ok()?);
     }
     tiegel_registry::signature_of(&String::from_utf8_lossy(&text))
-}
-
-async fn logged_model(state: &Mlflow, id: &str) -> MlflowResult<LoggedModelRow> {
-    let model = state.ctx.store.logged_model(id, false).await?;
-    model.ok_or_else(|| MlflowError::not_found(format!("Logged model with ID '{id}' not found.")))
 }
 
 fn not_contained(source: &str, id_field: &str) -> MlflowError {

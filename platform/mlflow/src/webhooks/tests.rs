@@ -5,7 +5,7 @@ use axum::routing::post;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tiegel_jobs::Reconciler as _;
-use tiegel_registry::{WebhookDeliverer, WebhookPolicy, WebhookSender};
+use tiegel_registry::{SecretKey, WebhookDeliverer, WebhookPolicy, WebhookSender};
 use tiegel_store::DeliveryState;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
@@ -85,7 +85,7 @@ async fn an_event_is_delivered_signed_until_it_is_taken() {
 
     let ctx = server.context.ctx.clone();
     let policy = WebhookPolicy { allow_private_addresses: true, allow_http: true };
-    let deliverer = WebhookDeliverer::new(ctx.clone(), WebhookSender::new(policy).unwrap());
+    let deliverer = WebhookDeliverer::new(ctx.clone(), WebhookSender::new(policy, SecretKey::new([7; 32])).unwrap());
     let id = made["webhook_id"].as_str().unwrap();
     let log = async || ctx.store.deliveries(id, 9, None).await.unwrap().remove(0);
     deliverer.reconcile().await.unwrap();
@@ -109,6 +109,32 @@ async fn an_event_is_delivered_signed_until_it_is_taken() {
 }
 
 #[tokio::test]
+async fn a_secret_is_stored_sealed_and_signs_only_with_the_servers_key() {
+    let server = Server::new().await;
+    let receiver = Receiver::refusing(0).await;
+    let mut body = hook(&receiver.url);
+    body["secret"] = json!("s3cret-of-the-hook");
+    let made = made(&server, body).await;
+    assert!(!made.to_string().contains("s3cret"));
+    let store = &server.context.ctx.store;
+    let id = made["webhook_id"].as_str().unwrap();
+    let sealed = store.webhook_secret(id).await.unwrap().unwrap();
+    assert!(sealed.as_str().starts_with("1.") && !sealed.as_str().contains("s3cret"));
+    let path = format!("/{id}/test");
+    assert_eq!(with(&server, "POST", &path, json!({})).await.json()["result"]["success"], true);
+    assert!(receiver.got.lock()[0].0["x-mlflow-signature"].to_str().unwrap().starts_with("v1,"));
+
+    let policy = WebhookPolicy { allow_private_addresses: true, allow_http: true };
+    let other = WebhookSender::new(policy, SecretKey::new([8; 32])).unwrap();
+    let event = ("prompt.created", &json!({}));
+    let refused = other.try_out((id, &receiver.url), Some(&sealed), event, (uuid::Uuid::nil(), 0)).await.unwrap_err();
+    assert!(refused.message.contains("another key") && refused.is_transient, "{refused}");
+    assert_eq!(receiver.got.lock().len(), 1, "nothing goes out unsigned");
+    with(&server, "PATCH", &format!("/{id}"), json!({ "secret": "" })).await;
+    assert_eq!(store.webhook_secret(id).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_hook_is_tried_out_with_an_example() {
     let server = Server::new().await;
     let receiver = Receiver::refusing(0).await;
@@ -128,7 +154,7 @@ async fn a_hook_is_tried_out_with_an_example() {
 
 #[tokio::test]
 async fn an_address_of_ones_own_network_is_refused_by_default() {
-    let sender = WebhookSender::new(WebhookPolicy::default()).unwrap();
+    let sender = WebhookSender::new(WebhookPolicy::default(), SecretKey::new([7; 32])).unwrap();
     for url in [
         "https://127.0.0.1/hook",
         "https://localhost/hook",
@@ -150,7 +176,7 @@ async fn an_address_of_ones_own_network_is_refused_by_default() {
     }
     assert_eq!(sender.check_url("https://1.1.1.1/hook").await, Ok(()));
     let refused = sender
-        .try_out("https://localhost/x", None, ("prompt.created", &json!({})), (uuid::Uuid::nil(), 0))
+        .try_out(("w", "https://localhost/x"), None, ("prompt.created", &json!({})), (uuid::Uuid::nil(), 0))
         .await
         .unwrap_err();
     assert!(refused.message.contains("non-public"), "what is connected to is checked again: {refused}");

@@ -9,6 +9,7 @@ use tiegel_jobs::{ReconcileError, Reconciler};
 use tiegel_store::{Attempt, Delivery, Outcome};
 
 use super::request::{body_of, id_of};
+use super::secret::WebhookSecret;
 use super::sender::{Message, SendError, Sent, WebhookSender};
 
 /// Requests under way at once.
@@ -38,11 +39,21 @@ impl WebhookDeliverer {
         Self { ctx, sender, pruned_ms: AtomicI64::new(0) }
     }
 
+    /// Seals the secrets that an older server stored as they are.
+    pub async fn seal_secrets(&self) -> OpResult<()> {
+        for (webhook_id, secret) in self.ctx.store.plain_secrets().await? {
+            let sealed = self.sender.key().seal(&WebhookSecret::new(secret), &webhook_id, self.ctx.new_uuid());
+            self.ctx.store.seal_secret(&webhook_id, sealed).await?;
+        }
+        Ok(())
+    }
+
     async fn deliver(&self, delivery: Delivery) -> OpResult<()> {
         let now_ms = self.ctx.now_ms();
         let data: Value = serde_json::from_str(&delivery.payload).unwrap_or_default();
         let message = Message {
             id: id_of(&delivery.webhook_id, delivery.id, delivery.created_ms),
+            webhook_id: &delivery.webhook_id,
             url: &delivery.url,
             secret: delivery.secret.as_ref(),
             body: body_of(&delivery.event, delivery.created_ms, &data),

@@ -4,9 +4,10 @@ use chrono::{DateTime, SecondsFormat};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tiegel_store::WebhookSecret;
 use tiegel_types::Digest;
 use uuid::Uuid;
+
+use super::secret::WebhookSecret;
 
 /// The body of a request: what happened, when, and to what.
 pub(super) fn body_of(event: &str, at_ms: i64, data: &Value) -> String {
@@ -18,7 +19,7 @@ pub(super) fn body_of(event: &str, at_ms: i64, data: &Value) -> String {
 
 /// `v1,` and the base64 of the HMAC-SHA256 of id, time and body, joined by dots.
 pub(super) fn signature_of(secret: &WebhookSecret, id: &str, seconds: i64, body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(format!("{id}.{seconds}.{body}").as_bytes());
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }

@@ -8,11 +8,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 use tiegel_context::{OpError, OpResult};
-use tiegel_store::WebhookSecret;
+use tiegel_store::SealedSecret;
 use uuid::Uuid;
 
 use super::address::{Resolver, refused};
 use super::request::{body_of, fresh_id, signature_of};
+use super::secret::SecretKey;
 
 const CONNECT_SECONDS_MAX: u64 = 10;
 const REQUEST_SECONDS_MAX: u64 = 30;
@@ -33,6 +34,7 @@ pub struct WebhookSender {
     client: Client,
     policy: WebhookPolicy,
     resolver: Resolver,
+    key: Arc<SecretKey>,
 }
 
 /// An answer, of whatever status.
@@ -56,14 +58,15 @@ pub struct SendError {
 /// What is sent once.
 pub(super) struct Message<'a> {
     pub id: String,
+    pub webhook_id: &'a str,
     pub url: &'a str,
-    pub secret: Option<&'a WebhookSecret>,
+    pub secret: Option<&'a SealedSecret>,
     pub body: String,
     pub now_ms: i64,
 }
 
 impl WebhookSender {
-    pub fn new(policy: WebhookPolicy) -> OpResult<Self> {
+    pub fn new(policy: WebhookPolicy, key: SecretKey) -> OpResult<Self> {
         let resolver = Resolver { allow_private: policy.allow_private_addresses };
         // A proxy would connect in this server's place, to whatever it likes; a redirect could lead anywhere.
         let client = Client::builder()
@@ -77,7 +80,12 @@ impl WebhookSender {
             .user_agent(concat!("tiegel/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| OpError::internal(format!("cannot make an HTTP client: {error}")))?;
-        Ok(Self { client, policy, resolver })
+        Ok(Self { client, policy, resolver, key: Arc::new(key) })
+    }
+
+    /// The key with which the secrets of webhooks are stored.
+    pub fn key(&self) -> &SecretKey {
+        &self.key
     }
 
     /// Whether webhooks may have this URL now. Whatever its host turns into later, each request looks again.
@@ -93,22 +101,25 @@ impl WebhookSender {
     /// Sends what a webhook is told when it is only tried out.
     pub async fn try_out(
         &self,
-        url: &str,
-        secret: Option<&WebhookSecret>,
+        (webhook_id, url): (&str, &str),
+        secret: Option<&SealedSecret>,
         (event, data): (&str, &Value),
         (id, now_ms): (Uuid, i64),
     ) -> Result<Sent, SendError> {
         let body = body_of(event, now_ms, data);
-        self.send(Message { id: fresh_id(id), url, secret, body, now_ms }).await
+        self.send(Message { id: fresh_id(id), webhook_id, url, secret, body, now_ms }).await
     }
 
     pub(super) async fn send(&self, message: Message<'_>) -> Result<Sent, SendError> {
-        let Message { id, url, secret, body, now_ms } = message;
+        let Message { id, webhook_id, url, secret, body, now_ms } = message;
         let permanent = |message| SendError { message, is_transient: false };
         let url = self.parse(url).map_err(permanent)?;
         let seconds = now_ms.div_euclid(1_000);
         let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json");
         if let Some(secret) = secret {
+            // Somebody may give the server its key again.
+            let opened = self.key.open(secret, webhook_id);
+            let secret = &opened.map_err(|message| SendError { message, is_transient: true })?;
             request = request.header("X-MLflow-Signature", signature_of(secret, &id, seconds, &body));
         }
         let request = request.header("X-MLflow-Delivery-Id", id).header("X-MLflow-Timestamp", seconds.to_string());

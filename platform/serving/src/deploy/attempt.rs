@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tiegel_context::{Ctx, OpError, OpResult};
-use tiegel_registry::{Wanted, WantedBundle, resolve};
+use tiegel_registry::{Wanted, WantedBundle, Wish, resolve};
 use tiegel_spec::EndpointSpec;
 use tiegel_store::{EndpointStatusRow, ResourceRow};
 use tiegel_types::{EndpointState, Name};
@@ -59,8 +59,13 @@ impl Attempt<'_> {
             live: self.live(),
             engines: engines(self.ctx),
         };
-        let (alias, version) = (now.spec.alias.as_ref(), now.spec.version);
-        let wanted = match resolve(self.ctx, &now.spec.model, alias, version).await? {
+        let wish = Wish {
+            project: &self.resource.project,
+            model: &now.spec.model,
+            alias: now.spec.alias.as_ref(),
+            version: now.spec.version,
+        };
+        let wanted = match resolve(self.ctx, wish).await? {
             Wanted::Bundle(wanted) => wanted,
             Wanted::Missing => {
                 let why = missing(&now.spec);

@@ -3,7 +3,7 @@ mod world;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
-use tiegel_store::{Change, NewVersion, Scope};
+use tiegel_store::{Change, NewVersion};
 use tiegel_types::EndpointState;
 
 use super::*;
@@ -139,7 +139,7 @@ async fn a_version_without_a_bundle_is_named_and_the_old_one_keeps_serving() {
     world.declare("delay", by_alias()).await;
     world.register(json!({})).await;
     reconciler.reconcile_all().await.unwrap();
-    let by = |at_ms| Change { actor: "mlflow client".to_owned(), at_ms, scope: Scope::All };
+    let by = |at_ms| Change { actor: "mlflow client".to_owned(), at_ms, project: name("flights") };
     let logged = NewVersion {
         model: "delay".to_owned(),
         source: "s3://bucket/model".to_owned(),
@@ -171,7 +171,7 @@ async fn an_alias_that_goes_back_serves_the_old_version_again() {
     world.register(json!({"note": "second"})).await;
     reconciler.reconcile_all().await.unwrap();
     assert_eq!(predicted(&endpoints).await.0, 2);
-    let change = Change { actor: "test".to_owned(), at_ms: 9, scope: Scope::All };
+    let change = Change { actor: "test".to_owned(), at_ms: 9, project: name("flights") };
     world.ctx.store.set_alias("delay", "champion", 1, change).await.unwrap();
     reconciler.reconcile_all().await.unwrap();
     assert_eq!(predicted(&endpoints).await.0, 1);

@@ -3,7 +3,7 @@ use tiegel_types::{Digest, RunId, limits};
 
 use super::{ArtifactRow, below, put};
 use crate::db::Tx;
-use crate::tracking::no_run;
+use crate::tracking::{OWN_ARTIFACTS, no_run};
 use crate::{Result, Store};
 
 /// A file of a run, by its place in the run's tree.
@@ -52,7 +52,13 @@ impl Store {
 
 /// The root of a run's tree, and when the run started.
 fn tree(tx: &mut Tx<'_>, run: &RunId) -> Result<Option<(String, i64)>> {
-    tx.row("SELECT experiment_id, start_ms FROM runs WHERE run_id = $1", &[run.as_str().into()], |row| {
-        Ok((format!("{}/{run}/artifacts", row.int(0)?), row.int(1)?))
+    let sql = "SELECT experiment_id, start_ms, artifact_uri FROM runs WHERE run_id = $1";
+    tx.row(sql, &[run.as_str().into()], |row| {
+        let root = match row.str(2)?.strip_prefix(OWN_ARTIFACTS) {
+            Some(path) => path.to_owned(),
+            // Somebody put the experiment's files elsewhere, where only clients write.
+            None => format!("{}/{run}/artifacts", row.int(0)?),
+        };
+        Ok((root, row.int(1)?))
     })
 }

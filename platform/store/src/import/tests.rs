@@ -16,7 +16,7 @@ fn project() -> Name {
 }
 
 fn change() -> Change {
-    Change { actor: "admin".to_owned(), at_ms: 1_000, scope: Scope::All }
+    Change { actor: "admin".to_owned(), at_ms: 1_000, project: project() }
 }
 
 fn pair(key: &str, value: &str) -> (String, String) {
@@ -192,7 +192,7 @@ store_tests! {
     async fn numbers_of_versions_stay_and_deleted_ones_are_not_given_again(store) {
         import(&store, vec![Record::Experiment(experiment(7, "seventh"))]).await.unwrap();
         import(&store, all(7)).await.unwrap();
-        let version = store.model_version("a model", 2).await.unwrap().unwrap();
+        let version = store.model_version(&project(), "a model", 2).await.unwrap().unwrap();
         assert_eq!((version.stage, version.created_ms, version.updated_ms), (Stage::Production, 80, 90));
         assert_eq!(version.aliases, ["champion"]);
         let new = NewVersion {

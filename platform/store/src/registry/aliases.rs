@@ -1,4 +1,5 @@
 use serde_json::json;
+use tiegel_types::Name;
 
 use super::events::Claimed;
 use super::{Change, ModelVersionRow, loading, no_model, no_version};
@@ -37,23 +38,24 @@ impl Store {
 
     /// The version that an alias points at.
     #[tracing::instrument(name = "db.models.alias", skip_all)]
-    pub async fn alias(&self, model: &str, alias: &str) -> Result<Option<u32>> {
-        let (model, alias) = (model.to_owned(), alias.to_owned());
+    pub async fn alias(&self, project: &Name, model: &str, alias: &str) -> Result<Option<u32>> {
+        let (project, model, alias) = (project.clone(), model.to_owned(), alias.to_owned());
         self.query(move |tx| {
             let sql = "SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model \
-                       WHERE m.name = $1 AND a.alias = $2";
-            tx.row(sql, &[(&model).into(), (&alias).into()], |row| row.count(0))
+                       WHERE m.project = $1 AND m.name = $2 AND a.alias = $3";
+            tx.row(sql, &[project.as_str().into(), (&model).into(), (&alias).into()], |row| row.count(0))
         })
         .await
     }
 
     /// The same with all that is known of the version. A model that does not exist is an error.
     #[tracing::instrument(name = "db.models.version_by_alias", skip_all)]
-    pub async fn version_by_alias(&self, model: &str, alias: &str) -> Result<Option<ModelVersionRow>> {
-        let (model, alias) = (model.to_owned(), alias.to_owned());
+    pub async fn version_by_alias(&self, project: &Name, model: &str, alias: &str) -> Result<Option<ModelVersionRow>> {
+        let (project, model, alias) = (project.clone(), model.to_owned(), alias.to_owned());
         self.query(move |tx| {
-            let sql = "SELECT id FROM registered_models WHERE name = $1";
-            let id = tx.row(sql, &[(&model).into()], |row| row.int(0))?.ok_or_else(|| no_model(&model))?;
+            let sql = "SELECT id FROM registered_models WHERE project = $1 AND name = $2";
+            let id = tx.row(sql, &[project.as_str().into(), (&model).into()], |row| row.int(0))?;
+            let id = id.ok_or_else(|| no_model(&model))?;
             let rest =
                 "WHERE model = $1 AND version = (SELECT version FROM model_aliases WHERE model = $1 AND alias = $2)";
             Ok(loading::versions(tx, rest, &[id.into(), (&alias).into()])?.pop())

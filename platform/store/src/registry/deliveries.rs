@@ -2,7 +2,7 @@
 
 use tiegel_types::Name;
 
-use super::WebhookSecret;
+use super::SealedSecret;
 use super::loading::{in_first, list};
 use crate::columns::message;
 use crate::db::{Row, Tx, Value};
@@ -17,7 +17,7 @@ pub struct Delivery {
     pub webhook_id: String,
     pub project: Name,
     pub url: String,
-    pub secret: Option<WebhookSecret>,
+    pub secret: Option<SealedSecret>,
     /// Such as `model_version.created`.
     pub event: String,
     /// JSON.
@@ -153,7 +153,7 @@ fn claim(tx: &mut Tx<'_>, (now_ms, until_ms): (i64, i64), limit: u32) -> Result<
     let values: [Value<'_>; 3] = [now_ms.into(), until_ms.into(), i64::from(limit).into()];
     let ids = list(tx.rows(sql, &values, |row| row.int(0))?);
     let sql = format!(
-        "SELECT d.id, d.attempts, w.webhook_id, w.project, w.url, w.secret, d.event, d.payload, d.created_ms \
+        "SELECT d.id, d.attempts, w.webhook_id, w.project, w.url, w.sealed_secret, d.event, d.payload, d.created_ms \
          FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook WHERE d.id {} ORDER BY d.id",
         in_first(tx)
     );
@@ -167,7 +167,7 @@ fn delivery_of(row: Row<'_>) -> Result<Delivery> {
         webhook_id: row.text(2)?,
         project: row.parsed(3)?,
         url: row.text(4)?,
-        secret: row.text_opt(5)?.map(WebhookSecret::new),
+        secret: row.text_opt(5)?.map(SealedSecret::new),
         event: row.text(6)?,
         payload: row.text(7)?,
         created_ms: row.int(8)?,

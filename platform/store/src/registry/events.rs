@@ -19,27 +19,23 @@ pub(super) struct Claimed {
 impl Claimed {
     /// Holds a model until the transaction ends. One that the change cannot see does not exist.
     pub fn hold(tx: &mut Tx<'_>, name: &str, change: &Change) -> Result<Self> {
-        Self::claim(tx, name, None).and_then(|model| model.seen_by(change))
+        Self::claim(tx, name, (&change.project, None))
     }
 
     /// Also says that the model changes now.
     pub fn touch(tx: &mut Tx<'_>, name: &str, change: &Change) -> Result<Self> {
-        Self::claim(tx, name, Some(change.at_ms)).and_then(|model| model.seen_by(change))
+        Self::claim(tx, name, (&change.project, Some(change.at_ms)))
     }
 
-    fn seen_by(self, change: &Change) -> Result<Self> {
-        if change.scope.sees(self.project.as_str()) { Ok(self) } else { Err(no_model(&self.name)) }
-    }
-
-    fn claim(tx: &mut Tx<'_>, name: &str, now_ms: Option<i64>) -> Result<Self> {
-        let sql = "UPDATE registered_models SET updated_ms = COALESCE($2, updated_ms) WHERE name = $1 \
-                   RETURNING id, project";
-        let row = tx.row(sql, &[name.into(), now_ms.into()], |row| Ok((row.int(0)?, row.parsed(1)?)))?;
-        let (id, project) = row.ok_or_else(|| no_model(name))?;
+    fn claim(tx: &mut Tx<'_>, name: &str, (project, now_ms): (&Name, Option<i64>)) -> Result<Self> {
+        let sql = "UPDATE registered_models SET updated_ms = COALESCE($3, updated_ms) \
+                   WHERE project = $1 AND name = $2 RETURNING id";
+        let id = tx.row(sql, &[project.as_str().into(), name.into(), now_ms.into()], |row| row.int(0))?;
+        let id = id.ok_or_else(|| no_model(name))?;
         let sql = "SELECT value FROM registered_model_tags WHERE model = $1 AND key = $2";
         let tag = tx.row(sql, &[id.into(), PROMPT_TAG.into()], |row| row.text(0))?;
         let is_prompt = tag.is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        Ok(Self { id, project, name: name.to_owned(), is_prompt })
+        Ok(Self { id, project: project.clone(), name: name.to_owned(), is_prompt })
     }
 
     pub fn audit(

@@ -6,7 +6,7 @@ use tiegel_types::transfer::{LoggedModel, RegisteredModel, Version};
 
 use super::logged::{LoggedModelStatus, PARAMS, TAGS};
 use super::tags::{MODEL_TAGS, VERSION_TAGS};
-use super::{Change, Stage, put_pairs};
+use super::{Change, Stage, no_model, put_pairs};
 use crate::audit::append;
 use crate::db::{Tx, Value};
 use crate::{NewAudit, Result, StoreError};
@@ -82,11 +82,10 @@ fn put_model(tx: &mut Tx<'_>, project: &Name, model: &RegisteredModel) -> Result
     let last = model.versions.iter().map(|version| version.version).fold(model.last_version, u32::max);
     let sql = "INSERT INTO registered_models (project, name, description, last_version, created_ms, updated_ms) \
                VALUES ($1, $2, $3, $4, $5, $6) \
-               ON CONFLICT (name) DO UPDATE SET description = excluded.description, \
+               ON CONFLICT (project, name) DO UPDATE SET description = excluded.description, \
                    last_version = CASE WHEN excluded.last_version > registered_models.last_version \
                        THEN excluded.last_version ELSE registered_models.last_version END, \
-                   created_ms = excluded.created_ms, updated_ms = excluded.updated_ms \
-               WHERE registered_models.project = excluded.project RETURNING id";
+                   created_ms = excluded.created_ms, updated_ms = excluded.updated_ms RETURNING id";
     let values = [
         project.as_str().into(),
         (&model.name).into(),
@@ -95,9 +94,7 @@ fn put_model(tx: &mut Tx<'_>, project: &Name, model: &RegisteredModel) -> Result
         model.created_ms.into(),
         model.updated_ms.into(),
     ];
-    tx.row(sql, &values, |row| row.int(0))?.ok_or_else(|| {
-        StoreError::Conflict(format!("model '{}' is in another project here; names are the server's", model.name))
-    })
+    tx.row(sql, &values, |row| row.int(0))?.ok_or_else(|| no_model(&model.name))
 }
 
 /// Answers its row. A version that a training of this server made is not touched.

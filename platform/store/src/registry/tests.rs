@@ -7,14 +7,14 @@ use serde_json::json;
 use tiegel_types::Name;
 
 use super::{Change, Made, ModelRow, NewModel, NewVersion, Tags};
-use crate::{Scope, Store};
+use crate::Store;
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
 fn by(actor: &str, at_ms: i64) -> Change {
-    Change { actor: actor.to_owned(), at_ms, scope: Scope::All }
+    Change { actor: actor.to_owned(), at_ms, project: name("default") }
 }
 
 fn tags(pairs: &[(&str, &str)]) -> Tags {

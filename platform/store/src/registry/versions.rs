@@ -13,7 +13,6 @@ use crate::{Result, Store, StoreError};
 /// A version that a training of this server made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewModelVersion {
-    pub project: Name,
     pub model: String,
     pub bundle: Digest,
     /// Where clients find the bundle's files.
@@ -57,16 +56,20 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.models.version", skip_all)]
-    pub async fn model_version(&self, model: &str, version: u32) -> Result<Option<ModelVersionRow>> {
-        let model = model.to_owned();
-        self.query(move |tx| by_number(tx, &model, version)).await
+    pub async fn model_version(&self, project: &Name, model: &str, version: u32) -> Result<Option<ModelVersionRow>> {
+        let (project, model) = (project.clone(), model.to_owned());
+        self.query(move |tx| by_number(tx, (&project, &model), version)).await
     }
 
     /// Newest first.
     #[tracing::instrument(name = "db.models.versions", skip_all)]
-    pub async fn model_versions(&self, model: &str) -> Result<Vec<ModelVersionRow>> {
-        let model = model.to_owned();
-        self.query(move |tx| loading::versions(tx, "WHERE name = $1 ORDER BY version DESC", &[(&model).into()])).await
+    pub async fn model_versions(&self, project: &Name, model: &str) -> Result<Vec<ModelVersionRow>> {
+        let (project, model) = (project.clone(), model.to_owned());
+        self.query(move |tx| {
+            let rest = "WHERE project = $1 AND name = $2 ORDER BY version DESC";
+            loading::versions(tx, rest, &[project.as_str().into(), (&model).into()])
+        })
+        .await
     }
 
     #[tracing::instrument(name = "db.models.describe_version", skip_all)]
@@ -82,7 +85,7 @@ impl Store {
             let (_, id) = held_version(tx, (&model, version), &change)?;
             let sql = "UPDATE model_versions SET description = $2, updated_ms = $3 WHERE id = $1";
             tx.execute(sql, &[id.into(), (&description).into(), change.at_ms.into()])?;
-            existing(tx, &model, version)
+            existing(tx, (&change.project, &model), version)
         })
         .await
     }
@@ -107,7 +110,7 @@ impl Store {
         self.transact(move |tx| {
             let (_, id) = held_version(tx, (&name, version), &change)?;
             let model = Claimed::touch(tx, &name, &change)?;
-            let row = existing(tx, &name, version)?;
+            let row = existing(tx, (&change.project, &name), version)?;
             tx.execute("DELETE FROM model_versions WHERE id = $1", &[id.into()])?;
             let detail = json!({ "version": version, "bundle": row.bundle, "aliases": row.aliases });
             model.audit(tx, &change, ("version.delete", format!("model/{name}")), detail)
@@ -116,13 +119,13 @@ impl Store {
     }
 }
 
-fn by_number(tx: &mut Tx<'_>, model: &str, version: u32) -> Result<Option<ModelVersionRow>> {
-    let rest = "WHERE name = $1 AND version = $2";
-    Ok(loading::versions(tx, rest, &[model.into(), i64::from(version).into()])?.pop())
+fn by_number(tx: &mut Tx<'_>, (project, model): (&Name, &str), version: u32) -> Result<Option<ModelVersionRow>> {
+    let rest = "WHERE project = $1 AND name = $2 AND version = $3";
+    Ok(loading::versions(tx, rest, &[project.as_str().into(), model.into(), i64::from(version).into()])?.pop())
 }
 
-fn existing(tx: &mut Tx<'_>, model: &str, version: u32) -> Result<ModelVersionRow> {
-    by_number(tx, model, version)?.ok_or_else(|| no_version(model, version))
+fn existing(tx: &mut Tx<'_>, (project, model): (&Name, &str), version: u32) -> Result<ModelVersionRow> {
+    by_number(tx, (project, model), version)?.ok_or_else(|| no_version(model, version))
 }
 
 fn register(tx: &mut Tx<'_>, new: &NewModelVersion, change: &Change) -> Result<ModelVersionRow> {
@@ -154,25 +157,19 @@ fn register(tx: &mut Tx<'_>, new: &NewModelVersion, change: &Change) -> Result<M
     if let Some(alias) = &new.alias {
         point(tx, &model, (alias, version), change)?;
     }
-    existing(tx, &new.model, version)
+    existing(tx, (&model.project, &new.model), version)
 }
 
 /// Makes the model where it is missing, and holds it until the transaction ends.
 fn claim_or_make(tx: &mut Tx<'_>, new: &NewModelVersion, change: &Change) -> Result<Claimed> {
     let sql = "SELECT name FROM projects WHERE name = $1";
-    if tx.row(sql, &[new.project.as_str().into()], |_| Ok(()))?.is_none() {
-        return Err(StoreError::not_found(format!("project '{}'", new.project)));
+    if tx.row(sql, &[change.project.as_str().into()], |_| Ok(()))?.is_none() {
+        return Err(StoreError::not_found(format!("project '{}'", change.project)));
     }
-    let (project, name) = (new.project.clone(), new.model.clone());
+    let (project, name) = (change.project.clone(), new.model.clone());
     let made = NewModel { project, name, description: String::new(), tags: vec![] };
     let is_new = insert_model(tx, &made, change.at_ms)?.is_some();
     let model = Claimed::hold(tx, &new.model, change)?;
-    if model.project != new.project {
-        return Err(StoreError::Conflict(format!(
-            "model '{}' belongs to project '{}'; model names are unique in a server, choose another",
-            new.model, model.project
-        )));
-    }
     if is_new {
         model.tell_of_model(tx, change, &made.tags, &made.description)?;
     }
@@ -208,7 +205,7 @@ fn create(tx: &mut Tx<'_>, new: &NewVersion, change: &Change) -> Result<ModelVer
         description: new.description.as_deref(),
     };
     model.tell_of_version(tx, change, &event)?;
-    existing(tx, &new.model, version)
+    existing(tx, (&model.project, &new.model), version)
 }
 
 /// The columns of a new version.
@@ -270,7 +267,7 @@ fn transition(
 ) -> Result<ModelVersionRow> {
     let (_, id) = held_version(tx, (name, version), change)?;
     let model = Claimed::touch(tx, name, change)?;
-    let before = existing(tx, name, version)?.stage;
+    let before = existing(tx, (&model.project, name), version)?.stage;
     if archive {
         let sql = "UPDATE model_versions SET stage = $3, updated_ms = $4 WHERE model = $1 AND stage = $2 AND id <> $5";
         let (from, to) = (stage.as_str(), Stage::Archived.as_str());
@@ -283,5 +280,5 @@ fn transition(
             json!({ "version": version, "from": before.as_str(), "to": stage.as_str(), "archived_others": archive });
         model.audit(tx, change, ("version.stage", format!("model/{name}")), detail)?;
     }
-    existing(tx, name, version)
+    existing(tx, (&model.project, name), version)
 }

@@ -7,22 +7,22 @@ use super::loading::{in_first, list};
 use crate::db::{Column, Insert, Row, Tx, Value};
 use crate::{Result, Store, StoreError};
 
-/// The key that signs a webhook's requests. It prints as `***` and is in no row that is listed.
+/// The key that signs a webhook's requests, encrypted. It prints as `***` and is in no row that is listed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WebhookSecret(String);
+pub struct SealedSecret(String);
 
-impl WebhookSecret {
+impl SealedSecret {
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The key itself, for the one place that signs.
-    pub fn expose(&self) -> &str {
+    /// For whoever can open it.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for WebhookSecret {
+impl fmt::Debug for SealedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
@@ -52,7 +52,7 @@ pub struct NewWebhook {
     pub description: String,
     pub url: String,
     pub events: Vec<String>,
-    pub secret: Option<WebhookSecret>,
+    pub secret: Option<SealedSecret>,
     pub active: bool,
 }
 
@@ -64,7 +64,7 @@ pub struct WebhookChange {
     pub url: Option<String>,
     pub events: Option<Vec<String>>,
     /// An empty one takes the secret away.
-    pub secret: Option<WebhookSecret>,
+    pub secret: Option<SealedSecret>,
     pub active: Option<bool>,
 }
 
@@ -86,7 +86,7 @@ impl Store {
             let sql = "INSERT INTO projects (name, serial, created_ms) VALUES ($1, 0, $2) ON CONFLICT (name) DO NOTHING";
             tx.execute(sql, &[new.project.as_str().into(), now_ms.into()])?;
             let id = tx.row(
-                "INSERT INTO webhooks (webhook_id, project, name, description, url, status, secret, created_ms, updated_ms) \
+                "INSERT INTO webhooks (webhook_id, project, name, description, url, status, sealed_secret, created_ms, updated_ms) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id",
                 &[
                     (&new.webhook_id).into(),
@@ -95,7 +95,7 @@ impl Store {
                     (&new.description).into(),
                     (&new.url).into(),
                     status(new.active).into(),
-                    new.secret.as_ref().map(WebhookSecret::expose).into(),
+                    new.secret.as_ref().map(SealedSecret::as_str).into(),
                     now_ms.into(),
                 ],
                 |row| row.int(0),
@@ -113,11 +113,31 @@ impl Store {
     }
 
     #[tracing::instrument(name = "db.webhooks.secret", skip_all)]
-    pub async fn webhook_secret(&self, webhook_id: &str) -> Result<Option<WebhookSecret>> {
+    pub async fn webhook_secret(&self, webhook_id: &str) -> Result<Option<SealedSecret>> {
         let webhook_id = webhook_id.to_owned();
         self.query(move |tx| {
-            let sql = "SELECT secret FROM webhooks WHERE webhook_id = $1";
-            Ok(tx.row(sql, &[(&webhook_id).into()], |row| row.text_opt(0))?.flatten().map(WebhookSecret))
+            let sql = "SELECT sealed_secret FROM webhooks WHERE webhook_id = $1";
+            Ok(tx.row(sql, &[(&webhook_id).into()], |row| row.text_opt(0))?.flatten().map(SealedSecret))
+        })
+        .await
+    }
+
+    /// The secrets that an older server stored as they are, by webhook.
+    #[tracing::instrument(name = "db.webhooks.plain_secrets", skip_all)]
+    pub async fn plain_secrets(&self) -> Result<Vec<(String, String)>> {
+        let sql = "SELECT webhook_id, secret FROM webhooks WHERE secret IS NOT NULL ORDER BY id";
+        self.query(move |tx| tx.rows(sql, &[], |row| Ok((row.text(0)?, row.text(1)?)))).await
+    }
+
+    /// Puts a sealed secret in the place of a plain one.
+    #[tracing::instrument(name = "db.webhooks.seal", skip_all)]
+    pub async fn seal_secret(&self, webhook_id: &str, sealed: SealedSecret) -> Result<()> {
+        let webhook_id = webhook_id.to_owned();
+        self.transact(move |tx| {
+            let sql =
+                "UPDATE webhooks SET sealed_secret = $2, secret = NULL WHERE webhook_id = $1 AND secret IS NOT NULL";
+            tx.execute(sql, &[(&webhook_id).into(), sealed.as_str().into()])?;
+            Ok(())
         })
         .await
     }
@@ -159,7 +179,7 @@ impl Store {
 fn update(tx: &mut Tx<'_>, webhook_id: &str, change: &WebhookChange, now_ms: i64) -> Result<WebhookRow> {
     let id = tx.row(
         "UPDATE webhooks SET name = COALESCE($2, name), description = COALESCE($3, description), \
-         url = COALESCE($4, url), status = COALESCE($5, status), secret = NULLIF(COALESCE($6, secret), ''), \
+         url = COALESCE($4, url), status = COALESCE($5, status), sealed_secret = NULLIF(COALESCE($6, sealed_secret), ''), \
          updated_ms = $7 WHERE webhook_id = $1 RETURNING id",
         &[
             webhook_id.into(),
@@ -167,7 +187,7 @@ fn update(tx: &mut Tx<'_>, webhook_id: &str, change: &WebhookChange, now_ms: i64
             (&change.description).into(),
             (&change.url).into(),
             change.active.map(status).into(),
-            change.secret.as_ref().map(WebhookSecret::expose).into(),
+            change.secret.as_ref().map(SealedSecret::as_str).into(),
             now_ms.into(),
         ],
         |row| row.int(0),

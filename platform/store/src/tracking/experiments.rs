@@ -4,6 +4,7 @@ use tiegel_types::{Name, uri};
 use super::Scope;
 use super::keys::one_of;
 use crate::db::{Column, Insert, Row, Tx, Value};
+use crate::projects::DEFAULT_PROJECT;
 use crate::{Result, Store, StoreError};
 
 /// Where artifacts lie that only this server writes.
@@ -34,8 +35,10 @@ pub struct NewExperiment {
 #[derive(Clone, Debug)]
 pub enum ArtifactLocation {
     Given(String),
-    /// The experiment's id below this root.
+    /// The experiment's id below this root of the server, or below its project's own.
     Below(String),
+    /// Where only this server writes.
+    Ours,
 }
 
 macro_rules! experiment_columns {
@@ -59,7 +62,7 @@ impl Store {
         let new = NewExperiment {
             project: project.clone(),
             name: name.to_owned(),
-            artifact_location: ArtifactLocation::Below(OWN_ARTIFACTS.to_owned()),
+            artifact_location: ArtifactLocation::Ours,
             tags: Vec::new(),
             created_ms: now_ms,
         };
@@ -263,7 +266,11 @@ fn create(tx: &mut Tx<'_>, new: &NewExperiment) -> Result<i64> {
     })?;
     let id = id.ok_or_else(|| taken(&new.name))?;
     match &new.artifact_location {
-        ArtifactLocation::Below(root) => place(tx, id, root)?,
+        ArtifactLocation::Below(root) => {
+            let root = root_of_project(tx, &new.project, root)?;
+            place(tx, id, &root)?;
+        }
+        ArtifactLocation::Ours => place(tx, id, &below_workspace(&new.project, OWN_ARTIFACTS))?,
         ArtifactLocation::Given(location) => {
             let sql = "UPDATE experiments SET artifact_location = $2 WHERE id = $1";
             tx.execute(sql, &[id.into(), location.into()])?;
@@ -271,6 +278,29 @@ fn create(tx: &mut Tx<'_>, new: &NewExperiment) -> Result<i64> {
     }
     put_experiment_tags(tx, id, &new.tags)?;
     Ok(id)
+}
+
+/// Projects keep their artifacts apart, but for the first, whose files lie where they would without projects.
+fn root_of_project(tx: &mut Tx<'_>, project: &Name, root: &str) -> Result<String> {
+    let sql = "SELECT artifact_root FROM projects WHERE name = $1";
+    let own = tx.row(sql, &[project.as_str().into()], |row| row.text_opt(0))?.flatten();
+    Ok(match own {
+        // What this server keeps is told apart by the folder.
+        Some(own) if own.starts_with("mlflow-artifacts:") => {
+            let path = own.trim_start_matches("mlflow-artifacts:").trim_matches('/');
+            let below = below_workspace(project, OWN_ARTIFACTS);
+            if path.is_empty() { below } else { uri::append(&below, &[path]) }
+        }
+        Some(own) => own,
+        None => below_workspace(project, root),
+    })
+}
+
+fn below_workspace(project: &Name, root: &str) -> String {
+    if project.as_str() == DEFAULT_PROJECT {
+        return root.to_owned();
+    }
+    uri::append(root, &[uri::WORKSPACES, project.as_str()])
 }
 
 fn place(tx: &mut Tx<'_>, id: i64, root: &str) -> Result<()> {

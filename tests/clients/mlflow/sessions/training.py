@@ -175,6 +175,62 @@ def evaluation():
     assert mlflow.get_run(run.info.run_id).data.metrics["r2_score"] > 0.999
 
 
+def traces():
+    @mlflow.trace(name="outer", span_type="CHAIN", attributes={"colour": "blue"})
+    def outer(question):
+        with mlflow.start_span("inner") as span:
+            span.set_inputs({"question": question})
+            span.set_outputs(question.upper())
+        return question.upper() + "!"
+
+    @mlflow.trace
+    def failing():
+        raise ValueError("no")
+
+    assert outer("why") == "WHY!"
+    try:
+        failing()
+    except ValueError:
+        pass
+    if IS_THIRD:
+        mlflow.flush_trace_async_logging()
+    experiment = mlflow.get_experiment_by_name(name).experiment_id
+    found = {trace.data.spans[0].name: trace for trace in client.search_traces([experiment])}
+    good, failed = found["outer"], found["failing"]
+    assert [span.name for span in good.data.spans] == ["outer", "inner"]
+    root = good.data.spans[0]
+    assert (root.inputs, root.outputs, root.attributes["colour"]) == ({"question": "why"}, "WHY!", "blue")
+    assert failed.data.spans[0].events[0].name == "exception"
+    trace_id = good.info.trace_id if IS_THIRD else good.info.request_id
+    client.set_trace_tag(trace_id, "topic", "weather")
+    tagged = client.search_traces([experiment], filter_string="tags.topic = 'weather'")
+    assert [trace.data.spans[0].name for trace in tagged] == ["outer"]
+    assert client.get_trace(trace_id).info.tags["topic"] == "weather"
+    assert client.delete_traces(experiment, max_timestamp_millis=2**52) >= 2
+    assert client.search_traces([experiment]) == []
+
+
+def answers_are_judged():
+    """What the third version has for programs that talk."""
+    if not IS_THIRD:
+        return
+
+    @mlflow.genai.scorer
+    def short(outputs) -> bool:
+        return len(outputs) < 5
+
+    data = [{"inputs": {"question": "a"}}, {"inputs": {"question": "longer"}}]
+    with mlflow.start_run() as run:
+        result = mlflow.genai.evaluate(data=data, predict_fn=lambda question: question.upper(), scorers=[short])
+    assert result.metrics["short/mean"] == 0.5
+    assert mlflow.get_run(run.info.run_id).data.metrics["short/mean"] == 0.5
+    judged = mlflow.search_traces(run_id=run.info.run_id, return_type="list")
+    assert sorted(trace.info.assessments[0].feedback.value for trace in judged) == [False, True]
+    prompt = mlflow.genai.register_prompt(f"{name}-prompt", "Say {{word}}", commit_message="first")
+    mlflow.genai.set_prompt_alias(prompt.name, "live", prompt.version)
+    assert mlflow.genai.load_prompt(f"prompts:/{prompt.name}@live").format(word="hi") == "Say hi"
+
+
 def search_and_pages():
     with mlflow.start_run(run_name="pages"):
         for number in range(7):
@@ -251,6 +307,8 @@ STEPS = [
     lightgbm_logs_itself,
     registry,
     evaluation,
+    traces,
+    answers_are_judged,
     search_and_pages,
     large_artifacts,
     deletion_and_restoration,

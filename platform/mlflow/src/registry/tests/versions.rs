@@ -73,7 +73,7 @@ async fn a_source_lies_in_the_run_that_is_named() {
     server.put(&format!("/api/2.0/mlflow-artifacts/artifacts/{path}/MLmodel"), description).await;
     assert_eq!(ok(create(&own, &run_id).await)["model_version"]["source"], json!(own));
     assert_eq!(ok(create(&format!("runs:/{run_id}/model"), &run_id).await)["model_version"]["version"], "2");
-    let row = server.context.ctx.store.model_version("m", 1).await.unwrap().unwrap();
+    let row = server.context.ctx.store.model_version(&"default".parse().unwrap(), "m", 1).await.unwrap().unwrap();
     assert_eq!(row.signature.unwrap()["inputs"], json!([{ "type": "double", "name": "x" }]));
     for source in [
         format!("{place}/../../other"),

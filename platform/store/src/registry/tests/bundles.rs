@@ -3,12 +3,19 @@ use tiegel_types::{Digest, Metrics};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::NewModelVersion;
 use crate::testing::store_tests;
-use crate::{NewModelVersion, StoreError};
+
+fn job(actor: &str, at_ms: i64) -> Change {
+    within("flights", by(actor, at_ms))
+}
+
+fn within(project: &str, change: Change) -> Change {
+    Change { project: name(project), ..change }
+}
 
 fn bundle(bundle: &str, alias: Option<&str>) -> NewModelVersion {
     NewModelVersion {
-        project: name("flights"),
         model: "delay".to_owned(),
         bundle: Digest::of(bundle.as_bytes()),
         location: "mlflow-artifacts:/bundles/x".to_owned(),
@@ -22,23 +29,23 @@ fn bundle(bundle: &str, alias: Option<&str>) -> NewModelVersion {
 store_tests! {
     async fn a_bundle_has_one_version_and_each_alias_move_one_audit_row(store) {
         store.ensure_project(&name("flights"), 1).await.unwrap();
-        let first = store.register_version(bundle("a", Some("champion")), by("job 1", 2)).await.unwrap();
-        let again = store.register_version(bundle("a", Some("champion")), by("job 1", 3)).await.unwrap();
+        let first = store.register_version(bundle("a", Some("champion")), job("job 1", 2)).await.unwrap();
+        let again = store.register_version(bundle("a", Some("champion")), job("job 1", 3)).await.unwrap();
         assert_eq!(first, again);
         assert_eq!((first.version, first.created_ms, first.metrics["auc"]), (1, 2, 0.7));
         assert_eq!(first.aliases, ["champion"]);
-        let second = store.register_version(bundle("b", Some("champion")), by("job 1", 4)).await.unwrap();
-        assert!(store.set_alias("delay", "champion", 1, by("ana", 5)).await.unwrap());
-        assert!(!store.set_alias("delay", "champion", 1, by("ana", 6)).await.unwrap());
+        let second = store.register_version(bundle("b", Some("champion")), job("job 1", 4)).await.unwrap();
+        assert!(store.set_alias("delay", "champion", 1, job("ana", 5)).await.unwrap());
+        assert!(!store.set_alias("delay", "champion", 1, job("ana", 6)).await.unwrap());
 
-        assert_eq!(store.alias("delay", "champion").await.unwrap(), Some(1));
-        assert_eq!(store.alias("delay", "shadow").await.unwrap(), None);
-        assert_eq!(store.aliases("delay").await.unwrap()[0].updated_ms, 5);
-        let versions = store.model_versions("delay").await.unwrap();
+        assert_eq!(store.alias(&name("flights"), "delay", "champion").await.unwrap(), Some(1));
+        assert_eq!(store.alias(&name("flights"), "delay", "shadow").await.unwrap(), None);
+        assert_eq!(store.aliases(&name("flights"), "delay").await.unwrap()[0].updated_ms, 5);
+        let versions = store.model_versions(&name("flights"), "delay").await.unwrap();
         assert_eq!(versions.iter().map(|row| row.version).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(versions[1], first);
-        assert_eq!(store.model_version("delay", 2).await.unwrap().unwrap().bundle, second.bundle);
-        assert_eq!(store.model_version("delay", 3).await.unwrap(), None);
+        assert_eq!(store.model_version(&name("flights"), "delay", 2).await.unwrap().unwrap().bundle, second.bundle);
+        assert_eq!(store.model_version(&name("flights"), "delay", 3).await.unwrap(), None);
         let expected = [
             format!("version.register model/delay {}", json!({ "version": 1, "bundle": Digest::of(b"a"), "run": "r1" })),
             format!("alias.set model/delay@champion {}", json!({ "from": null, "to": 1 })),
@@ -57,7 +64,7 @@ store_tests! {
                 let store = store.clone();
                 async move {
                     let new = bundle(&format!("bundle {}", n % 6), Some("champion"));
-                    store.register_version(new, by("job 1", 2)).await.unwrap().version
+                    store.register_version(new, job("job 1", 2)).await.unwrap().version
                 }
             })
             .collect();
@@ -68,28 +75,35 @@ store_tests! {
         assert_eq!(registered, 6);
     }
 
-    async fn a_model_name_belongs_to_one_project(store) {
+    async fn two_projects_have_a_model_of_one_name_each(store) {
         store.ensure_project(&name("flights"), 1).await.unwrap();
         store.ensure_project(&name("other"), 1).await.unwrap();
-        store.register_version(bundle("a", None), by("job 1", 2)).await.unwrap();
-        let foreign = NewModelVersion { project: name("other"), ..bundle("b", None) };
-        let refused = store.register_version(foreign, by("job 1", 3)).await.unwrap_err();
-        assert!(matches!(&refused, StoreError::Conflict(why) if why.contains("project 'flights'")), "{refused}");
-        let missing = NewModelVersion { project: name("nowhere"), ..bundle("b", None) };
-        let refused = store.register_version(missing, by("job 1", 3)).await.unwrap_err();
+        store.register_version(bundle("a", Some("champion")), job("job 1", 2)).await.unwrap();
+        let other = within("other", job("job 2", 3));
+        store.register_version(bundle("b", None), other.clone()).await.unwrap();
+        store.register_version(bundle("c", Some("champion")), other.clone()).await.unwrap();
+        assert_eq!(store.projects_of_model("delay").await.unwrap(), [name("flights"), name("other")]);
+        for (project, versions, champion) in [("flights", 1, 1), ("other", 2, 2)] {
+            let project = name(project);
+            assert_eq!(store.models(&project).await.unwrap().len(), 1);
+            assert_eq!(store.model(&project, "delay").await.unwrap().unwrap().project, project);
+            assert_eq!(store.model_versions(&project, "delay").await.unwrap().len(), versions);
+            assert_eq!(store.alias(&project, "delay", "champion").await.unwrap(), Some(champion));
+        }
+        store.delete_model("delay", other).await.unwrap();
+        assert_eq!(store.projects_of_model("delay").await.unwrap(), [name("flights")]);
+        let refused = store.register_version(bundle("b", None), within("nowhere", job("job 1", 3))).await.unwrap_err();
         assert_eq!(refused.to_string(), "project 'nowhere' does not exist");
-        assert_eq!(store.models(&name("flights")).await.unwrap().len(), 1);
-        assert_eq!(store.model_versions("delay").await.unwrap().len(), 1);
     }
 
     async fn an_alias_of_something_that_does_not_exist_is_refused(store) {
         store.ensure_project(&name("flights"), 1).await.unwrap();
-        let missing = store.set_alias("delay", "champion", 1, by("ana", 2)).await.unwrap_err();
+        let missing = store.set_alias("delay", "champion", 1, job("ana", 2)).await.unwrap_err();
         assert_eq!(missing.to_string(), "model 'delay' does not exist");
-        store.register_version(bundle("a", None), by("job 1", 2)).await.unwrap();
-        let missing = store.set_alias("delay", "champion", 7, by("ana", 2)).await.unwrap_err();
+        store.register_version(bundle("a", None), job("job 1", 2)).await.unwrap();
+        let missing = store.set_alias("delay", "champion", 7, job("ana", 2)).await.unwrap_err();
         assert_eq!(missing.to_string(), "version 7 of model 'delay' does not exist");
-        assert_eq!(store.alias("delay", "champion").await.unwrap(), None);
+        assert_eq!(store.alias(&name("flights"), "delay", "champion").await.unwrap(), None);
         assert_eq!(moves(&store).await.len(), 1);
     }
 }

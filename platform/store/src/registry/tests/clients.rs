@@ -35,11 +35,11 @@ store_tests! {
         versions(&store, "m", 3).await;
         store.set_alias("m", "best", 3, by("ana", 3)).await.unwrap();
         store.delete_version("m", 3, by("ana", 4)).await.unwrap();
-        assert_eq!(store.model_version("m", 3).await.unwrap(), None);
-        assert_eq!(store.alias("m", "best").await.unwrap(), None);
+        assert_eq!(store.model_version(&name("default"), "m", 3).await.unwrap(), None);
+        assert_eq!(store.alias(&name("default"), "m", "best").await.unwrap(), None);
         let next = store.create_version(version("m", &[]), by("ana", 5)).await.unwrap();
         assert_eq!(next.version, 4);
-        let row = store.model("m").await.unwrap().unwrap();
+        let row = store.model(&name("default"), "m").await.unwrap().unwrap();
         assert_eq!((row.updated_ms, stages(&row)), (5, vec![(Stage::None, 4)]));
         let missing = store.delete_version("m", 3, by("ana", 6)).await.unwrap_err();
         assert_eq!(missing.to_string(), "version 3 of model 'm' does not exist");
@@ -57,8 +57,8 @@ store_tests! {
         let Made::Made(row) = store.rename_model("old", "new".to_owned(), by("ana", 5)).await.unwrap() else { panic!() };
         assert_eq!((row.name.as_str(), row.tags, row.aliases[0].version), ("new", tags(&[("a", "1")]), 2));
         assert_eq!((row.latest[0].model.as_str(), row.latest[0].updated_ms), ("new", 5));
-        assert_eq!(store.model("old").await.unwrap(), None);
-        assert_eq!(store.model_versions("new").await.unwrap().len(), 2);
+        assert_eq!(store.model(&name("default"), "old").await.unwrap(), None);
+        assert_eq!(store.model_versions(&name("default"), "new").await.unwrap().len(), 2);
         let same = store.rename_model("new", "new".to_owned(), by("ana", 6)).await.unwrap();
         assert!(matches!(same, Made::Made(_)));
         let missing = store.rename_model("old", "x".to_owned(), by("ana", 7)).await.unwrap_err();
@@ -70,12 +70,12 @@ store_tests! {
         store.create_version(version("m", &[("t", "1")]), by("ana", 2)).await.unwrap();
         store.set_alias("m", "best", 1, by("ana", 3)).await.unwrap();
         store.delete_model("m", by("ana", 4)).await.unwrap();
-        assert_eq!(store.model("m").await.unwrap(), None);
-        assert_eq!(store.model_versions("m").await.unwrap(), []);
+        assert_eq!(store.model(&name("default"), "m").await.unwrap(), None);
+        assert_eq!(store.model_versions(&name("default"), "m").await.unwrap(), []);
         let again = model(&store, "m", &[]).await;
         assert_eq!((again.tags, again.aliases, again.latest), (vec![], vec![], vec![]));
         versions(&store, "m", 1).await;
-        assert_eq!(store.model_versions("m").await.unwrap()[0].version, 1);
+        assert_eq!(store.model_versions(&name("default"), "m").await.unwrap()[0].version, 1);
     }
 
     async fn a_version_takes_the_place_of_those_in_its_stage(store) {
@@ -84,11 +84,11 @@ store_tests! {
         for (number, stage) in [(1, Stage::Production), (2, Stage::Production), (3, Stage::Staging)] {
             store.transition_version(("m", number), stage, false, by("ana", 3)).await.unwrap();
         }
-        let row = store.model("m").await.unwrap().unwrap();
+        let row = store.model(&name("default"), "m").await.unwrap().unwrap();
         assert_eq!(stages(&row), [(Stage::Production, 2), (Stage::Staging, 3), (Stage::None, 4)]);
         let moved = store.transition_version(("m", 4), Stage::Production, true, by("ana", 9)).await.unwrap();
         assert_eq!((moved.stage, moved.updated_ms), (Stage::Production, 9));
-        let all: Vec<_> = store.model_versions("m").await.unwrap().iter().rev().map(|row| row.stage).collect();
+        let all: Vec<_> = store.model_versions(&name("default"), "m").await.unwrap().iter().rev().map(|row| row.stage).collect();
         assert_eq!(all, [Stage::Archived, Stage::Archived, Stage::Staging, Stage::Production]);
     }
 
@@ -101,12 +101,12 @@ store_tests! {
         store.set_version_tag(("m", 2), pair("b", "3"), by("ana", 3)).await.unwrap();
         store.delete_model_tag("m", "zzz".to_owned(), by("ana", 3)).await.unwrap();
         store.delete_version_tag(("m", 1), "b".to_owned(), by("ana", 3)).await.unwrap();
-        let row = store.model("m").await.unwrap().unwrap();
+        let row = store.model(&name("default"), "m").await.unwrap().unwrap();
         assert_eq!((row.tags, &row.latest[0].tags), (tags(&[("a", "2")]), &tags(&[("b", "3")])));
         store.delete_model_tag("m", "a".to_owned(), by("ana", 3)).await.unwrap();
         store.delete_version_tag(("m", 2), "b".to_owned(), by("ana", 3)).await.unwrap();
-        assert_eq!(store.model("m").await.unwrap().unwrap().tags, []);
-        assert_eq!(store.model_version("m", 2).await.unwrap().unwrap().tags, []);
+        assert_eq!(store.model(&name("default"), "m").await.unwrap().unwrap().tags, []);
+        assert_eq!(store.model_version(&name("default"), "m", 2).await.unwrap().unwrap().tags, []);
         let missing = store.set_version_tag(("m", 9), pair("b", "3"), by("ana", 3)).await.unwrap_err();
         assert_eq!(missing.to_string(), "version 9 of model 'm' does not exist");
         let missing = store.set_model_tag("x", pair("b", "3"), by("ana", 3)).await.unwrap_err();
@@ -118,10 +118,10 @@ store_tests! {
         versions(&store, "m", 2).await;
         store.set_alias("m", "0best", 1, by("ana", 3)).await.unwrap();
         store.set_alias("m", "0best", 2, by("ana", 4)).await.unwrap();
-        let found = store.version_by_alias("m", "0best").await.unwrap().unwrap();
+        let found = store.version_by_alias(&name("default"), "m", "0best").await.unwrap().unwrap();
         assert_eq!((found.version, found.aliases), (2, vec!["0best".to_owned()]));
-        assert_eq!(store.version_by_alias("m", "none").await.unwrap(), None);
-        let missing = store.version_by_alias("x", "none").await.unwrap_err();
+        assert_eq!(store.version_by_alias(&name("default"), "m", "none").await.unwrap(), None);
+        let missing = store.version_by_alias(&name("default"), "x", "none").await.unwrap_err();
         assert_eq!(missing.to_string(), "model 'x' does not exist");
         assert!(store.delete_alias("m", "0best", by("ana", 5)).await.unwrap());
         assert!(!store.delete_alias("m", "0best", by("ana", 5)).await.unwrap());
@@ -136,7 +136,7 @@ store_tests! {
         let row = store.describe_version("m", 1, Some("first".to_owned()), by("ana", 8)).await.unwrap();
         assert_eq!((row.description.as_deref(), row.created_ms, row.updated_ms), (Some("first"), 2, 8));
         assert_eq!(store.describe_version("m", 1, None, by("ana", 9)).await.unwrap().description, None);
-        assert_eq!(store.model("m").await.unwrap().unwrap().updated_ms, 7);
+        assert_eq!(store.model(&name("default"), "m").await.unwrap().unwrap().updated_ms, 7);
         assert!(store.describe_model("x", String::new(), by("ana", 7)).await.is_err());
     }
 }

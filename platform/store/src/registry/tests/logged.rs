@@ -103,6 +103,6 @@ store_tests! {
         assert_eq!(value, json!([{ "name": "m", "version": 1 }, { "name": "m", "version": 2 }]));
         let missing = NewVersion { logged_model_id: Some("m-9".to_owned()), ..version("m", &[]) };
         assert!(store.create_version(missing, by("ana", 2)).await.is_err());
-        assert_eq!(store.model_versions("m").await.unwrap().len(), 2);
+        assert_eq!(store.model_versions(&name("default"), "m").await.unwrap().len(), 2);
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::registry::{Attempt, DeliveryState, NewWebhook, Outcome, WebhookChange, WebhookSecret};
+use crate::registry::{Attempt, DeliveryState, NewWebhook, Outcome, SealedSecret, WebhookChange};
 use crate::testing::store_tests;
 use crate::{Delivery, PROMPT_TAG, PROMPT_TEXT_TAG};
 
@@ -11,7 +11,7 @@ fn webhook(id: &str, events: &[&str]) -> NewWebhook {
         description: String::new(),
         url: "https://example.com/hook".to_owned(),
         events: events.iter().map(|&event| event.to_owned()).collect(),
-        secret: Some(WebhookSecret::new("s3cret")),
+        secret: Some(SealedSecret::new("s3cret")),
         active: true,
     }
 }
@@ -105,10 +105,10 @@ store_tests! {
         let change = WebhookChange { name: Some("new".to_owned()), ..WebhookChange::default() };
         let row = store.update_webhook("w1", change, 2).await.unwrap();
         assert_eq!((row.name.as_str(), row.url, row.updated_ms), ("new", made.url, 2));
-        assert_eq!(store.webhook_secret("w1").await.unwrap(), Some(WebhookSecret::new("s3cret")));
+        assert_eq!(store.webhook_secret("w1").await.unwrap(), Some(SealedSecret::new("s3cret")));
         let change = WebhookChange {
             events: Some(vec!["prompt.created".to_owned()]),
-            secret: Some(WebhookSecret::new("")),
+            secret: Some(SealedSecret::new("")),
             active: Some(false),
             ..WebhookChange::default()
         };
@@ -116,6 +116,19 @@ store_tests! {
         assert_eq!((row.events, row.active), (vec!["prompt.created".to_owned()], false));
         assert_eq!(store.webhook_secret("w1").await.unwrap(), None);
         assert!(store.update_webhook("w2", WebhookChange::default(), 3).await.is_err());
+    }
+
+    async fn a_secret_that_was_stored_as_it_is_is_sealed_once(store) {
+        store.create_webhook(webhook("w1", &[]), 1).await.unwrap();
+        store.create_webhook(webhook("w2", &[]), 1).await.unwrap();
+        let sql = "UPDATE webhooks SET secret = 'old', sealed_secret = NULL WHERE webhook_id = 'w1'";
+        store.transact(move |tx| tx.execute(sql, &[])).await.unwrap();
+        assert_eq!(store.plain_secrets().await.unwrap(), [("w1".to_owned(), "old".to_owned())]);
+        store.seal_secret("w1", SealedSecret::new("sealed")).await.unwrap();
+        store.seal_secret("w2", SealedSecret::new("nothing to seal")).await.unwrap();
+        assert_eq!(store.plain_secrets().await.unwrap(), []);
+        assert_eq!(store.webhook_secret("w1").await.unwrap(), Some(SealedSecret::new("sealed")));
+        assert_eq!(store.webhook_secret("w2").await.unwrap(), Some(SealedSecret::new("s3cret")));
     }
 
     async fn a_disabled_webhook_is_not_told_what_was_waiting_and_a_deleted_one_leaves_nothing(store) {
