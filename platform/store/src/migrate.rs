@@ -31,8 +31,9 @@ pub(crate) fn known(backend: Backend) -> &'static [Migration] {
                 4 "traces" "0004_traces.sql",
                 5 "artifacts" "0005_artifacts.sql",
                 6 "search" "0006_search.sql",
-                7 "workspaces" "0007_workspaces.sql",
-                8 "sealed_secrets" "0008_sealed_secrets.sql",
+                7 "gc" "0007_gc.sql",
+                8 "workspaces" "0008_workspaces.sql",
+                9 "sealed_secrets" "0009_sealed_secrets.sql",
             }
         };
     }
