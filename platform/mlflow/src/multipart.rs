@@ -1,7 +1,10 @@
 //! Uploads in parts, through this server: begun, sent part by part to URLs of our own, and completed.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
-use axum::extract::{OriginalUri, Path, State};
+use axum::extract::{FromRequestParts, OriginalUri, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{post, put};
@@ -28,8 +31,7 @@ async fn create(
     State(state): State<Mlflow>,
     workspace: Workspace,
     folder: AnyPath,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
+    reached: Reached,
     params: Params,
 ) -> MlflowResult<Answer> {
     let path = workspace.place(&state, destination(folder, &params)?).await?;
@@ -37,8 +39,8 @@ async fn create(
     let count = u32::try_from(parts)
         .map_err(|_| invalid_because("num_parts", &json!(parts), "an upload has at least one part"))?;
     let upload = state.artifacts.begin_upload(&path, count).await?;
-    let base = own_url(&headers, &uri).ok_or_else(|| MlflowError::invalid("the request names no host"))?;
-    let sent = credential(&headers);
+    let Reached { base, sent } = reached;
+    let base = base.ok_or_else(|| MlflowError::invalid("the request names no host"))?;
     let parts = (1..=upload.parts).map(|number| {
         let url = format!("{base}/api/2.0/mlflow-artifacts/mpu/parts/{}/{number}", upload.id);
         json!({ "url": url, "part_number": number, "headers": sent })
@@ -109,6 +111,21 @@ fn given_part((at, part): (usize, &Params)) -> MlflowResult<GivenPart> {
         invalid_because(&format!("parts[{at}].etag"), &json!(tag), "it is not what storing the part answered")
     })?;
     Ok(GivenPart { number, digest })
+}
+
+/// How a client reached this server, so that it can be told URLs of its own.
+struct Reached {
+    base: Option<String>,
+    sent: Map<String, Value>,
+}
+
+impl FromRequestParts<Mlflow> for Reached {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Mlflow) -> Result<Self, Infallible> {
+        let OriginalUri(uri) = OriginalUri::from_request_parts(parts, state).await?;
+        Ok(Self { base: own_url(&parts.headers, &uri), sent: credential(&parts.headers) })
+    }
 }
 
 /// Clients send parts without the credentials that they were given, so their own come back to them with each URL.

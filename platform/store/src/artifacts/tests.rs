@@ -123,9 +123,10 @@ store_tests! {
         };
         store.create_run(&Scope::All, new).await.unwrap();
         store.put_run_artifact(&run_id, "model/bundle.json", &Digest::of(b"b"), 1).await.unwrap();
-        let path = format!("{experiment_id}/r1/artifacts/model/bundle.json");
+        let tree = format!("workspaces/flights/{experiment_id}/r1/artifacts");
+        let path = format!("{tree}/model/bundle.json");
         assert_eq!(store.artifact(&path).await.unwrap().unwrap().digest, Digest::of(b"b"));
-        put_all(&store, &[&format!("{experiment_id}/r1/artifacts/log.txt")]).await;
+        put_all(&store, &[&format!("{tree}/log.txt")]).await;
         let rows = store.run_artifacts(&run_id).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.path.as_str()).collect::<Vec<_>>(), ["log.txt", "model/bundle.json"]);
         assert_eq!(store.run_artifacts(&"r2".parse().unwrap()).await.unwrap(), []);

@@ -215,7 +215,8 @@ store_tests! {
         import(&store, vec![Record::Experiment(experiment(7, "seventh"))]).await.unwrap();
         import(&store, all(7)).await.unwrap();
         let other = Name::new("other").unwrap();
-        for record in all(7) {
+        // Names of models are a project's; all else has a number or an id that is the server's.
+        for record in all(7).into_iter().filter(|record| !matches!(record, Record::RegisteredModel(_))) {
             let refused = store.import(&other, vec![record.clone()], change()).await;
             assert!(refused.is_err(), "{record:?}");
         }

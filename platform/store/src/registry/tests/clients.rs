@@ -19,7 +19,7 @@ store_tests! {
         model(&store, "greeting", &[(PROMPT_TAG, "True")]).await;
         for (taken, by_prompt) in [("Größe & co.", false), ("greeting", true)] {
             let new = NewModel {
-                project: name("other"),
+                project: name("default"),
                 name: taken.to_owned(),
                 description: String::new(),
                 tags: vec![],
@@ -27,7 +27,6 @@ store_tests! {
             assert_eq!(store.create_model(new, by("ana", 2)).await.unwrap(), Made::Taken { by_prompt });
         }
         assert_eq!(store.models(&name("default")).await.unwrap().len(), 2);
-        assert_eq!(store.models(&name("other")).await.unwrap(), []);
     }
 
     async fn the_number_of_a_deleted_version_is_not_given_again(store) {

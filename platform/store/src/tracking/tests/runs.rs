@@ -14,7 +14,7 @@ store_tests! {
         finish(&store, "r1", RunStatus::Killed, 6).await.unwrap();
         let row = start(&store, "r1", "delays", 7).await;
         assert_eq!((row.status, row.start_ms, row.end_ms), (RunStatus::Running, 5, None));
-        assert_eq!(row.artifact_uri, format!("mlflow-artifacts:/{}/r1/artifacts", row.experiment_id));
+        assert_eq!(row.artifact_uri, format!("mlflow-artifacts:/workspaces/flights/{}/r1/artifacts", row.experiment_id));
         finish(&store, "r1", RunStatus::Finished, 8).await.unwrap();
         start(&store, "r2", "others", 9).await;
         let all: Vec<_> = store.runs(&project(), None, 9).await.unwrap().into_iter().map(|row| row.run_id).collect();
