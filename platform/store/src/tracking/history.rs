@@ -1,4 +1,5 @@
 use super::compact::{Series, read_point};
+use super::fold::batched_points;
 use super::point::merge;
 use super::runs::find_run;
 use super::{Keys, Point, Scope, segment};
@@ -50,23 +51,27 @@ pub(crate) fn find_series(
     Ok(keys.find(tx, key)?.map(|key| Series { run: run.id, key }))
 }
 
-/// How many points of a metric are in a segment and in a row as well.
-pub(super) fn points_in_both(tx: &mut Tx<'_>, run: i64, key: i64) -> Result<u64> {
-    let series = Series { run, key };
-    let rows = rows_after(tx, series, &BEGINNING, usize::MAX)?;
-    let segments = segments_after(tx, series, None, usize::MAX)?;
-    let doubled = rows.len() + segments.len() - merge(&segments, &rows).len();
-    Ok(doubled as u64)
+/// All points of a metric, in order.
+pub(super) fn all_points(tx: &mut Tx<'_>, series: Series) -> Result<Vec<Point>> {
+    Ok(page(tx, series, None, usize::MAX)?.points)
 }
 
 fn page(tx: &mut Tx<'_>, series: Series, after: Option<&Point>, points_max: usize) -> Result<HistoryPage> {
     // One more, which says that there is more.
     let wanted = points_max.saturating_add(1);
-    let rows = rows_after(tx, series, after.unwrap_or(&BEGINNING), wanted)?;
-    let mut points = merge(&segments_after(tx, series, after, wanted)?, &rows);
+    let after_all = after.unwrap_or(&BEGINNING);
+    let mut batched = batched(tx, series)?;
+    batched.drain(..batched.partition_point(|point| point <= after_all));
+    let tail = merge(&rows_after(tx, series, after_all, wanted)?, &batched);
+    let mut points = merge(&segments_after(tx, series, after, wanted)?, &tail);
     let more = points.len() > points_max;
     points.truncate(points_max);
     Ok(HistoryPage { points, more })
+}
+
+/// The points of a metric that are in batches with those of other metrics, in order.
+pub(super) fn batched(tx: &mut Tx<'_>, series: Series) -> Result<Vec<Point>> {
+    Ok(batched_points(tx, series.run, Some(series.key))?.remove(&series.key).unwrap_or_default())
 }
 
 fn rows_after(tx: &mut Tx<'_>, series: Series, after: &Point, wanted: usize) -> Result<Vec<Point>> {

@@ -1,5 +1,5 @@
 use super::compact::{Series, read_point};
-use super::history::find_series;
+use super::history::{batched, find_series};
 use super::point::merge;
 use super::pyramid::{LEVELS, Stretch, stretches};
 use super::{Keys, Point, Scope, pyramid, segment};
@@ -75,10 +75,14 @@ impl Window {
         (self.steps.0..=self.steps.1).contains(&point.step)
     }
 
+    /// The points that are in no segment, in order.
     fn tail(&self, tx: &mut Tx<'_>) -> Result<Vec<Point>> {
         let sql = "SELECT timestamp_ms, step, value, is_nan FROM metric_points \
                    WHERE run = $1 AND key = $2 AND step >= $3 AND step <= $4 ORDER BY timestamp_ms, step, value, is_nan";
-        tx.rows(sql, &self.values(), |row| read_point(&row, 0))
+        let rows = tx.rows(sql, &self.values(), |row| read_point(&row, 0))?;
+        let mut batched = batched(tx, self.series)?;
+        batched.retain(|point| self.has(point));
+        Ok(merge(&rows, &batched))
     }
 
     /// All points of segments, in order.
