@@ -68,7 +68,8 @@ impl Connections {
 
     pub async fn close(&self) {
         self.permits.close();
-        for Free { connection, .. } in std::mem::take(&mut *self.free()) {
+        let all = std::mem::take(&mut *self.free());
+        for Free { connection, .. } in all {
             // A server that is gone needs no good-bye.
             _ = connection.close().await;
         }

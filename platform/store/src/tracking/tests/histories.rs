@@ -230,10 +230,7 @@ store_tests! {
                 }
             }
         };
-        let tasks: Vec<_> = (0..4).map(|number| tokio::spawn(writer(number))).collect();
-        for task in tasks {
-            task.await.unwrap();
-        }
+        tokio::join!(writer(0), writer(1), writer(2), writer(3));
         for key in 0..40 {
             assert_eq!(history(&store, "r1", &format!("m{key}")).await.len(), 600, "{key}");
         }
