@@ -5,6 +5,7 @@
 mod artifacts;
 mod datasets;
 mod errors;
+mod gc;
 mod guests;
 mod kill;
 mod main_job;

@@ -30,12 +30,12 @@ pub fn upload_failure(error: &tiegel_context::BlobError) -> ApiError {
     ApiError::bad_request("upload_refused", format!("{error}; nothing was stored, so send it again"))
 }
 
-/// Whether a file is stored, and its length.
+/// Whether a file is stored, and its length. One that is need not be sent: it stays for a day though nothing names it.
 #[utoipa::path(head, path = "/api/v1/blobs/{digest}", tag = "blobs", params(("digest" = String, Path)),
     responses((status = 200, description = "Stored"), (status = 404, description = "Not stored")))]
 pub async fn head_blob(State(state): State<ApiState>, Path(text): Path<String>) -> ApiResult<Response> {
     let digest = digest(&text)?;
-    let exists = state.ctx.blobs.exists(&digest).await.map_err(tiegel_context::OpError::from)?;
+    let exists = state.ctx.blobs.renew(&digest).await.map_err(tiegel_context::OpError::from)?;
     if !exists {
         return Ok(StatusCode::NOT_FOUND.into_response());
     }

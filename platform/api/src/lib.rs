@@ -8,6 +8,7 @@ mod datasets;
 mod documents;
 mod endpoints;
 mod failure;
+mod gc;
 mod import;
 mod jobs;
 mod models;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use tiegel_context::Ctx;
+use tiegel_gc::Collector;
 use tiegel_http::{Bounds, bounded};
 use tiegel_jobs::ReconcilerHandle;
 use tiegel_project::Progress;
@@ -40,6 +42,7 @@ pub struct ApiState {
     pub endpoints: Endpoints,
     /// Told when an endpoint may have to change.
     pub reconciler: ReconcilerHandle,
+    pub collector: Arc<Collector>,
     pub progress: Progress,
     /// Folders that `file://` sources may read.
     pub source_roots: Arc<Vec<PathBuf>>,
@@ -61,13 +64,14 @@ pub struct QueryLimits {
 ))]
 struct Document;
 
-/// Routes that carry files or streams set their own bounds.
+/// Routes that carry files or streams, or take their time, set their own bounds.
 fn streaming() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(blobs::put_blob, blobs::head_blob))
         .routes(routes!(plugins::push_plugin, plugins::list_plugins))
         .routes(routes!(datasets::get_rows, datasets::upload_rows))
         .routes(routes!(sql::query))
+        .routes(routes!(gc::collect))
 }
 
 fn bounded_routes() -> OpenApiRouter<ApiState> {

@@ -10,10 +10,14 @@ use tiegel_types::Digest;
 
 use crate::{BlobError, Result};
 
+mod stale;
+
 /// Parts of uploads, a folder for each upload.
 const PARTS: &str = "parts";
 /// Beside the blobs, so that a finished file can be renamed into place.
 const SCRATCH: &str = ".scratch";
+/// Beside the blobs: those that are being removed.
+const REMOVED: &str = ".removed";
 /// Read-only: a blob never changes.
 const BLOB_MODE: u32 = 0o444;
 
@@ -29,6 +33,7 @@ impl Folder {
         make(root)?;
         let root = root.canonicalize().map_err(BlobError::io(root))?;
         make(&root.join(SCRATCH))?;
+        make(&root.join(REMOVED))?;
         let blobs = root.join("sha256");
         if !blobs.join("ff").exists() {
             for first in 0..=u8::MAX {
@@ -36,7 +41,9 @@ impl Folder {
             }
             sync_folder(&blobs).and_then(|()| sync_folder(&root)).map_err(BlobError::io(&root))?;
         }
-        Ok(Self { root })
+        let folder = Self { root };
+        folder.recover_removed()?;
+        Ok(folder)
     }
 
     pub fn root(&self) -> &Path {
@@ -52,25 +59,26 @@ impl Folder {
     }
 
     /// Whether the blob is there with this length, and then for good: another writer may not have synced its name yet.
-    /// It is young again from here on, so that who clears away old blobs that nothing names leaves it.
     pub fn has(&self, digest: &Digest, bytes: u64) -> Result<bool> {
+        self.renew(digest, Some(bytes))
+    }
+
+    /// Whether the blob is there, with this length if one is given. It is young again from here on, so that who clears
+    /// away old blobs that nothing names leaves it.
+    pub fn renew(&self, digest: &Digest, bytes: Option<u64>) -> Result<bool> {
         let path = self.path(digest);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(BlobError::io(&path)(error)),
         };
-        if file.metadata().map_err(BlobError::io(&path))?.len() != bytes {
+        let found = file.metadata().map_err(BlobError::io(&path))?.len();
+        if bytes.is_some_and(|bytes| bytes != found) {
             return Ok(false);
         }
-        #[expect(clippy::disallowed_methods, reason = "the time of the file system, as if the blob were written now")]
-        let now = std::time::SystemTime::now();
-        if let Err(error) = file.set_modified(now) {
-            // A folder that another user owns.
-            tracing::debug!(%digest, %error, "cannot renew a blob's time");
-        }
+        make_young(&file, digest);
         sync_parent(&path).map_err(BlobError::io(&path))?;
-        // It may have gone between the two looks.
+        // It may have gone before its time was set; if it goes after that, it comes back.
         Ok(path.exists())
     }
 
@@ -108,15 +116,28 @@ impl Folder {
         let link = || {
             let source = File::open(file)?;
             source.set_permissions(Permissions::from_mode(BLOB_MODE))?;
+            make_young(&source, digest);
             source.sync_all()?;
             match std::fs::hard_link(file, &path) {
                 Ok(()) => sync_parent(&path).map(|()| true),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => sync_parent(&path).map(|()| true),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    make_young(&File::open(&path)?, digest);
+                    sync_parent(&path).map(|()| true)
+                }
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Ok(false),
                 Err(error) => Err(error),
             }
         };
         link().map_err(BlobError::io(&path))
+    }
+}
+
+/// A folder that another user owns keeps its times, and then nothing there is cleared away either.
+fn make_young(file: &File, digest: &Digest) {
+    #[expect(clippy::disallowed_methods, reason = "the time of the file system, as if the blob were written now")]
+    let now = std::time::SystemTime::now();
+    if let Err(error) = file.set_modified(now) {
+        tracing::debug!(%digest, %error, "cannot renew a blob's time");
     }
 }
 

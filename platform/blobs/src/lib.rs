@@ -13,6 +13,7 @@ mod location;
 mod open;
 mod parts;
 mod read;
+mod sweep;
 mod tree;
 mod write;
 
@@ -20,6 +21,7 @@ pub use error::BlobError;
 pub use import::ImportedFile;
 pub use open::Blobs;
 pub use read::ByteStream;
+pub use sweep::{GROUPS, StaleBlob};
 pub use tree::{Access, Tree, TreeEntry, TreeFile};
 
 type Result<T> = std::result::Result<T, BlobError>;

@@ -9,25 +9,33 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
-use tiegel_types::Digest;
+use tiegel_types::{Digest, limits};
+use tokio::sync::RwLock;
 use url::Url;
 
 use crate::folder::Folder;
 use crate::location::{Location, Options, Remote, check_options};
 use crate::{BlobError, Result};
 
+/// As many uploads to a remote store may wait for one removal as have digests that share a lock.
+const GROUP_LOCKS_LEN: usize = 64;
+
 /// The blob store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Blobs(Arc<Inner>);
+pub struct Blobs(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     objects: Arc<dyn ObjectStore>,
     /// Where the store is a folder of this machine; then writes go around `objects`, which does not sync to disk.
     folder: Option<Folder>,
     remote: Option<Remote>,
     scratch: PathBuf,
     options: Options,
+    /// How long a blob stays that nothing refers to.
+    pub grace: Duration,
+    /// Locks between writers and sweeps of a remote store, by the first byte of a digest.
+    pub groups: [RwLock<()>; GROUP_LOCKS_LEN],
     _own_scratch: Option<TempDir>,
 }
 
@@ -36,14 +44,30 @@ impl Blobs {
     /// `memory:///`. Credentials come from `options`, in object_store's names, and nowhere else; they also serve
     /// [`Blobs::import_url`].
     pub fn open(url_or_path: &str, options: Vec<(String, String)>) -> Result<Blobs> {
+        Self::open_with(url_or_path, options, Duration::from_secs(limits::BLOB_GRACE_SECONDS))
+    }
+
+    /// As [`Blobs::open`]; `grace` is how long a blob stays that nothing refers to.
+    pub fn open_with(url_or_path: &str, options: Vec<(String, String)>, grace: Duration) -> Result<Blobs> {
         check_options(&options)?;
+        let groups = std::array::from_fn(|_| RwLock::default());
         match Location::parse(url_or_path)? {
             Location::Folder(path) => {
                 let folder = Folder::open(&path)?;
                 let objects = Arc::new(LocalFileSystem::new_with_prefix(folder.root())?);
                 let scratch = folder.scratch();
                 let folder = Some(folder);
-                Ok(Self(Arc::new(Inner { objects, folder, remote: None, scratch, options, _own_scratch: None })))
+                let (remote, own) = (None, None);
+                Ok(Self(Arc::new(Inner {
+                    objects,
+                    folder,
+                    remote,
+                    scratch,
+                    options,
+                    grace,
+                    groups,
+                    _own_scratch: own,
+                })))
             }
             Location::Remote(url) => {
                 let remote = Remote::connect(&url, &options)?;
@@ -56,7 +80,17 @@ impl Blobs {
                 let own = tempfile::Builder::new().prefix("tiegel-").tempdir();
                 let own = own.map_err(BlobError::io(std::path::Path::new("a folder for scratch files")))?;
                 let scratch = own.path().to_owned();
-                Ok(Self(Arc::new(Inner { objects, folder: None, remote, scratch, options, _own_scratch: Some(own) })))
+                let (folder, own) = (None, Some(own));
+                Ok(Self(Arc::new(Inner {
+                    objects,
+                    folder,
+                    remote,
+                    scratch,
+                    options,
+                    grace,
+                    groups,
+                    _own_scratch: own,
+                })))
             }
         }
     }

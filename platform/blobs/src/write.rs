@@ -40,7 +40,11 @@ impl Blobs {
             Ok((digest, true))
         })
         .await?;
-        if !stored && !self.exists(&digest).await? {
+        if stored {
+            return Ok(digest);
+        }
+        let _writing = self.writing(&digest).await;
+        if !self.is_young(&digest).await? {
             self.objects().put(&Self::object_path(&digest), bytes.into()).await?;
         }
         Ok(digest)
@@ -124,7 +128,8 @@ impl Blobs {
 
     /// Sends a file to a remote store, where an object appears whole once its last part is there.
     async fn upload(&self, path: &Path, digest: &Digest, bytes: u64) -> Result<()> {
-        if self.exists(digest).await? {
+        let _writing = self.writing(digest).await;
+        if self.is_young(digest).await? {
             return Ok(());
         }
         self.send(path, &Self::object_path(digest), bytes).await

@@ -78,6 +78,8 @@ impl Config {
             ("plugins.call_ms_max", self.plugins.call_ms_max),
             ("plugins.instances_max", self.plugins.instances_max as u64),
             ("jobs.workers", self.jobs.workers as u64),
+            ("gc.every_seconds", self.gc.every_seconds),
+            ("gc.blob_grace_seconds", self.gc.blob_grace_seconds),
             ("threads", self.threads.unwrap_or(1) as u64),
         ];
         match at_least_one.iter().find(|(_, value)| *value == 0) {

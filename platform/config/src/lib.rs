@@ -13,5 +13,5 @@ pub use error::ConfigError;
 pub use load::Overrides;
 pub use secret::Secret;
 pub use tree::{
-    Config, JobsConfig, LogFormat, PluginsConfig, QueryConfig, Synchronous, TelemetryConfig, WebhooksConfig,
+    Config, GcConfig, JobsConfig, LogFormat, PluginsConfig, QueryConfig, Synchronous, TelemetryConfig, WebhooksConfig,
 };

@@ -54,6 +54,7 @@ pub struct Config {
     pub plugins: PluginsConfig,
     pub jobs: JobsConfig,
     pub webhooks: WebhooksConfig,
+    pub gc: GcConfig,
     pub telemetry: TelemetryConfig,
 }
 
@@ -78,6 +79,7 @@ impl Default for Config {
             plugins: PluginsConfig::default(),
             jobs: JobsConfig::default(),
             webhooks: WebhooksConfig::default(),
+            gc: GcConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
     }
@@ -151,6 +153,30 @@ pub struct WebhooksConfig {
     pub allow_private_addresses: bool,
     /// Also `http://`.
     pub allow_http: bool,
+}
+
+/// What is removed for good in the background; `tiegel gc` does it at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GcConfig {
+    /// The time from one pass to the next.
+    pub every_seconds: u64,
+    /// How long deleted runs, experiments and logged models can be restored. Where it is not set they stay until
+    /// `tiegel gc` removes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_deleted_seconds: Option<u64>,
+    /// How long stored contents stay that nothing names: at least what an upload takes from its last byte to its row.
+    pub blob_grace_seconds: u64,
+}
+
+impl Default for GcConfig {
+    fn default() -> Self {
+        Self {
+            every_seconds: limits::GC_SECONDS,
+            keep_deleted_seconds: None,
+            blob_grace_seconds: limits::BLOB_GRACE_SECONDS,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -28,6 +28,10 @@ use crate::trace::Trace;
 
 const SOURCE_RUN_TAG: &str = "tiegel.source_run_id";
 const SOURCE_MODEL_TAG: &str = "tiegel.source_model_id";
+/// The tag of a run that names the run which it is a part of.
+const PARENT_TAG: &str = "mlflow.parentRunId";
+/// A tag that a server writes itself when a model is registered.
+const VERSIONS_TAG: &str = "mlflow.modelVersions";
 /// Metadata of a trace that names a run, and the one that names a logged model.
 const TRACE_RUN: &str = "mlflow.sourceRun";
 const TRACE_MODEL: &str = "mlflow.modelId";
@@ -76,6 +80,8 @@ struct Exporter {
     /// The run that is being filled.
     open: Option<runs::OpenRun>,
     deleted_runs: Vec<String>,
+    /// New ids of runs, and the old ones of the runs that they are parts of, which came later.
+    parents: Vec<(String, String)>,
     /// New artifact URIs by old ones.
     uris: BTreeMap<String, String>,
     registered: Vec<String>,
@@ -98,6 +104,7 @@ impl Exporter {
             links: Vec::new(),
             open: None,
             deleted_runs: Vec::new(),
+            parents: Vec::new(),
             uris: BTreeMap::new(),
             registered: Vec::new(),
             traces: Vec::new(),
@@ -217,12 +224,15 @@ impl Exporter {
                 trace.info["trace_metadata"][key] = json!(new);
             }
         }
-        let body = json!({ "trace": { "trace_info": trace.info } });
-        let answer = self.target.post("api/3.0/mlflow/traces", &body).await;
-        let answer = answer.with_context(|| format!("trace {id} was not taken"))?;
+        let old_place = trace.artifact_location();
+        trace.forget_artifact_location();
+        // Before the trace: a server reckons its duration from spans that come after it.
         if let Some(spans) = trace.otlp() {
             self.target.send_spans(&experiment, &spans).await.with_context(|| format!("the spans of trace {id}"))?;
         }
+        let body = json!({ "trace": { "trace_info": trace.info } });
+        let answer = self.target.post("api/3.0/mlflow/traces", &body).await;
+        let answer = answer.with_context(|| format!("trace {id} was not taken"))?;
         let mut counts = Counts {
             traces: 1,
             spans: trace.spans.len() as u64,
@@ -231,7 +241,7 @@ impl Exporter {
         };
         let new = answer["trace"]["trace_info"]["tags"].text_opt("mlflow.artifactLocation");
         let mut place = None;
-        if let (Some(old), Some(new)) = (trace.artifact_location(), new) {
+        if let (Some(old), Some(new)) = (old_place, new) {
             place = self.copy(&old, &new, &mut counts).await?;
         }
         self.counts += counts;
@@ -240,6 +250,7 @@ impl Exporter {
 
     async fn finish(mut self) -> anyhow::Result<Report> {
         self.write_links().await?;
+        self.write_parents().await?;
         let target = self.count_target().await?;
         for run in &self.deleted_runs {
             self.target.post("api/2.0/mlflow/runs/delete", &json!({ "run_id": run })).await?;

@@ -69,6 +69,13 @@ impl Trace {
         self.info["tags"].text_opt(ARTIFACT_LOCATION_TAG)
     }
 
+    /// Leaves the place of its files to the server that takes the trace: MLflow's refuses one that comes with it.
+    pub fn forget_artifact_location(&mut self) {
+        if let Some(tags) = self.info["tags"].as_object_mut() {
+            tags.remove(ARTIFACT_LOCATION_TAG);
+        }
+    }
+
     pub fn assessments(&self) -> usize {
         self.info.list("assessments").len()
     }

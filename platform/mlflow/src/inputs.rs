@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Router<Mlflow> {
 
 async fn log_inputs(State(state): State<Mlflow>, workspace: Workspace, params: Params) -> MlflowResult<Response> {
     let run = run_id(&params)?;
+    validate::run_id(run)?;
     let datasets = params.messages("datasets")?.iter().map(dataset_input).collect::<MlflowResult<_>>()?;
     let models = params.messages("models")?.iter().map(model).collect::<MlflowResult<_>>()?;
     state.ctx.store.log_inputs(&workspace.scope(), run, datasets, models).await?;
@@ -52,7 +53,7 @@ fn model(params: &Params) -> MlflowResult<ModelLink> {
 }
 
 fn dataset_input(params: &Params) -> MlflowResult<DatasetInput> {
-    let dataset = params.message("dataset")?.ok_or_else(|| MlflowError::invalid("Dataset cannot be None"))?;
+    let dataset = params.message("dataset")?.unwrap_or_default();
     let limited = |field: &str, chars_max: usize| {
         let text = dataset.text(field)?;
         text.map_or(Ok(()), |text| validate::length(field, text, chars_max))?;

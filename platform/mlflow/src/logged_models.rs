@@ -8,7 +8,7 @@ use tiegel_store::{LoggedModelMetric, LoggedModelRow, LoggedModelStatus, NewLogg
 
 use crate::caller::Caller;
 use crate::params::{Params, missing};
-use crate::registry::{names, or_missing, pair_json, pairs, put_list};
+use crate::registry::{names, or_missing, pair_json, put_list};
 use crate::wire::Answer;
 use crate::{Mlflow, MlflowError, MlflowResult, validate};
 
@@ -141,11 +141,8 @@ fn limited(params: &Params, field: &str, chars_max: usize) -> MlflowResult<Strin
 
 /// Params or tags of a logged model: their keys are freer than those of runs.
 fn checked(params: &Params, field: &str) -> MlflowResult<Tags> {
-    let pairs = pairs(params, field)?;
+    let pairs = params.pairs(field)?;
     for (key, value) in &pairs {
-        if key.is_empty() {
-            return Err(missing(&format!("{field}.key")));
-        }
         validate::length("key", key, KEY_CHARS_MAX)?;
         validate::length("value", value, VALUE_CHARS_MAX)?;
     }

@@ -10,6 +10,7 @@ use tiegel_store::{ModelVersionRow, NewVersion, Stage, is_prompt};
 
 use crate::caller::Caller;
 use crate::params::Params;
+use crate::registered_models::DESCRIPTION_CHARS_MAX;
 use crate::registry::{
     model_name, names, no_model, no_version, or_missing, seen_version, tags, version_json, version_number,
 };
@@ -19,7 +20,6 @@ use source::Sourced;
 
 /// Characters of a link to a run, as MLflow's databases have it.
 const RUN_LINK_CHARS_MAX: usize = 500;
-const DESCRIPTION_CHARS_MAX: usize = 5_000;
 const RUN_ID_CHARS_MAX: usize = 256;
 
 pub(crate) fn routes() -> Router<Mlflow> {

@@ -122,10 +122,11 @@ impl Params {
         self.list(name)?.into_iter().enumerate().map(message).collect()
     }
 
-    /// A list of `{"key": …, "value": …}`; a value that is not there is empty.
+    /// A list of `{"key": …, "value": …}`; what is not there is empty.
     pub fn pairs(&self, name: &str) -> MlflowResult<Vec<(String, String)>> {
         let pair = |pair: &Params| {
-            Ok((pair.required_text("key")?.to_owned(), pair.text("value")?.unwrap_or_default().to_owned()))
+            let (key, value) = (pair.text("key")?, pair.text("value")?);
+            Ok((key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned()))
         };
         self.messages(name)?.iter().map(pair).collect()
     }

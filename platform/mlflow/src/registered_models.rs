@@ -17,7 +17,8 @@ use crate::wire::Answer;
 use crate::{Mlflow, MlflowError, MlflowResult, validate};
 
 /// Characters, as MLflow's databases have it.
-const DESCRIPTION_CHARS_MAX: usize = 5_000;
+/// MLflow's SQLite keeps any length.
+pub(crate) const DESCRIPTION_CHARS_MAX: usize = 100_000;
 
 pub(crate) fn routes() -> Router<Mlflow> {
     let below = Router::new()
@@ -34,13 +35,11 @@ pub(crate) fn routes() -> Router<Mlflow> {
 }
 
 async fn create(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
+    let name = params.required_text("name")?;
+    names::new_model_name("name", name)?;
     let tags = tags(&params)?;
-    let new = NewModel {
-        project: caller.project.clone(),
-        name: model_name(&params)?.to_owned(),
-        description: description(&params)?,
-        tags,
-    };
+    let new =
+        NewModel { project: caller.project.clone(), name: name.to_owned(), description: description(&params)?, tags };
     let (name, is_prompt) = (new.name.clone(), is_prompt(&new.tags));
     match state.ctx.store.create_model(new, caller.change(&state)).await? {
         Made::Made(row) => {
@@ -64,7 +63,7 @@ async fn update(State(state): State<Mlflow>, caller: Caller, params: Params) -> 
 
 async fn rename(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
     let new_name = params.required_text("new_name")?;
-    names::model_name("new_name", new_name)?;
+    names::new_model_name("new_name", new_name)?;
     let name = model_name(&params)?;
     let made = state.ctx.store.rename_model(name, new_name.to_owned(), caller.change(&state)).await;
     match made.map_err(or_missing(|| no_model(name)))? {

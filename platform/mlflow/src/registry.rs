@@ -18,17 +18,9 @@ pub(crate) fn version_number(params: &Params) -> MlflowResult<Option<u32>> {
     Ok(u32::try_from(number).ok())
 }
 
-/// A list of `{"key": …, "value": …}`.
-pub(crate) fn pairs(params: &Params, field: &str) -> MlflowResult<Tags> {
-    let pair = |entry: Params| {
-        Ok((entry.text("key")?.unwrap_or_default().to_owned(), entry.text("value")?.unwrap_or_default().to_owned()))
-    };
-    params.messages(field)?.into_iter().map(pair).collect()
-}
-
 /// Tags of a model or a version.
 pub(crate) fn tags(params: &Params) -> MlflowResult<Tags> {
-    let tags = pairs(params, "tags")?;
+    let tags = params.pairs("tags")?;
     for (key, value) in &tags {
         names::tag(key, value)?;
     }

@@ -49,7 +49,11 @@ pub(crate) fn param(place: impl Display, name: &str, value: &str) -> MlflowResul
 pub(crate) fn tag(place: impl Display, name: &str, value: &str) -> MlflowResult<(String, String)> {
     key(&place, name)?;
     length(&place, name, KEY_CHARS_MAX)?;
-    Ok((name.to_owned(), cut(value, TAG_CHARS_MAX).to_owned()))
+    Ok((name.to_owned(), tag_value(value).to_owned()))
+}
+
+pub(crate) fn tag_value(value: &str) -> &str {
+    cut(value, TAG_CHARS_MAX)
 }
 
 pub(crate) fn experiment_tag(name: &str, value: &str) -> MlflowResult<(String, String)> {

@@ -22,7 +22,7 @@ use tiegel_types::{Digest, Metrics, Name, RunId};
 pub use bundle::{Bundle, BundleModel, ReplayTables, Stage};
 pub use lineage::{Lineage, lineage};
 pub use names::check_alias;
-pub use signature::signature_of;
+pub use signature::{columns, signature_of};
 pub use source::{ModelUri, check_prompt_source, check_source, is_within, not_contained};
 pub use uri::Uri;
 pub use webhooks::{

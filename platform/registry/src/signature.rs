@@ -1,15 +1,20 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tiegel_types::{DType, Field};
+use tiegel_types::{DType, Field, Schema};
 
 use crate::Bundle;
 
 /// What a bundle takes and gives, as MLflow writes signatures.
 pub(crate) fn of_bundle(bundle: &Bundle) -> Value {
-    let inputs: Vec<_> = bundle.input.fields.iter().map(column).collect();
+    let inputs = columns(&bundle.input);
     // A probability or a number.
     let output = json!({ "type": "double", "name": bundle.model.target, "required": true });
     json!({ "inputs": inputs, "outputs": [output], "params": null })
+}
+
+/// A schema as MLflow writes the columns of a table.
+pub fn columns(schema: &Schema) -> Vec<Value> {
+    schema.fields.iter().map(column).collect()
 }
 
 /// The signature in a client's `MLmodel` file, which keeps its parts as JSON in text; none where there is none to read.

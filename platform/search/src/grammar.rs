@@ -87,7 +87,8 @@ impl fmt::Display for Comparator {
     }
 }
 
-/// AND separates comparisons; like MLflow, one too many or too few of it is not minded.
+/// AND separates comparisons; like MLflow, one too many or too few of it is not minded. But a value and a lone key
+/// after it read as one thing, so that IS NULL needs its AND.
 ///
 /// Where `has_bare_signs`, keys may have signs in them without quotes: `metrics.val-loss`.
 pub(crate) fn comparisons(source: &str, has_bare_signs: bool) -> Result<Vec<Comparison<'_>>, SearchError> {
@@ -110,15 +111,23 @@ pub(crate) fn comparisons(source: &str, has_bare_signs: bool) -> Result<Vec<Comp
     let mut parser = Parser { source, tokens: &tokens, has_bare_signs };
     let mut found = Vec::new();
     let mut invalid = Vec::new();
+    let mut follows_value = false;
     while let Some(token) = parser.tokens.first() {
         let before = parser.tokens;
         if token.is_word("AND") {
             parser.skip(1);
-        } else if let Some(comparison) = parser.comparison() {
-            found.push(comparison);
-        } else {
-            parser.tokens = before;
-            invalid.push(format!("'{}'", shown(parser.anything())));
+            follows_value = false;
+            continue;
+        }
+        match parser.comparison() {
+            Some(comparison) if comparison.right.is_some() || !follows_value => {
+                follows_value = comparison.right.is_some();
+                found.push(comparison);
+            }
+            _ => {
+                parser.tokens = before;
+                invalid.push(format!("'{}'", shown(parser.anything())));
+            }
         }
     }
     if invalid.is_empty() {

@@ -75,7 +75,8 @@ fn database_url(config: &Config, data_dir: &Path) -> String {
 
 fn open_blobs(config: &Config, data_dir: &Path) -> anyhow::Result<Blobs> {
     let place = places::blobs(config, data_dir)?;
-    let blobs = Blobs::open(&place, places::options(config));
+    let grace = Duration::from_secs(config.gc.blob_grace_seconds);
+    let blobs = Blobs::open_with(&place, places::options(config), grace);
     let blobs = blobs.with_context(|| format!("cannot open the blob store {place}"))?;
     places::remember_blobs(data_dir, &place)?;
     // What an interrupted write left. Elsewhere another node may be writing; here the lock says that nobody is.

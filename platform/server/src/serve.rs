@@ -7,6 +7,7 @@ use tiegel_api::{ApiState, QueryLimits};
 use tiegel_artifacts::Artifacts;
 use tiegel_config::Config;
 use tiegel_context::Ctx;
+use tiegel_gc::{Age, Collector, GcReconciler, Retention};
 use tiegel_http::{EdgeConfig, GuardConfig, RequestRecord, edge};
 use tiegel_jobs::{JobRunner, ReconcilerHandle, RunnerHandle, start_reconciler};
 use tiegel_mlflow::{Mlflow, Registry};
@@ -35,6 +36,7 @@ pub struct Server {
     runner: RunnerHandle,
     reconciler: ReconcilerHandle,
     webhooks: ReconcilerHandle,
+    gc: ReconcilerHandle,
     stop: CancellationToken,
     tasks: TaskTracker,
     lock: DataLock,
@@ -69,18 +71,20 @@ impl Server {
             workers: config.jobs.workers,
         };
         let runner = runner.start(&ctx.wake);
+        let places = places::artifacts(config)?;
+        let artifacts = Artifacts::new(ctx.clone(), places).context("cannot use artifacts_destination")?;
+        let (collector, gc) = gc(config, &artifacts);
         let state = ApiState {
             ctx: ctx.clone(),
             endpoints: endpoints.clone(),
             reconciler: reconciler.clone(),
+            collector,
             progress,
             source_roots: Arc::new(config.source_roots.clone()),
             query: QueryLimits { rows_max: config.query.rows_max, seconds_max: config.query.seconds_max },
             version: env!("CARGO_PKG_VERSION"),
         };
         let (registry, webhooks) = registry(config, &ctx, &reconciler)?;
-        let places = places::artifacts(config)?;
-        let artifacts = Artifacts::new(ctx.clone(), places).context("cannot use artifacts_destination")?;
         let default_artifact_root = places::default_artifact_root(config)?;
         ctx.store.settle_artifact_locations(&default_artifact_root).await?;
         let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root, artifacts, registry };
@@ -93,12 +97,12 @@ impl Server {
         let service = edge(router, edge_config(config, address, &ctx));
         tasks.spawn(answer(listener, service, stop.clone()));
         tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, ctx, runner, reconciler, webhooks, stop, tasks, lock })
+        Ok(Self { address, ctx, runner, reconciler, webhooks, gc, stop, tasks, lock })
     }
 
     /// Lets requests end, puts running jobs back in the queue and closes the store. Answers whether all ended in time.
     pub async fn shutdown(self) -> bool {
-        let Self { address: _, ctx, runner, reconciler, webhooks, stop, tasks, lock } = self;
+        let Self { address: _, ctx, runner, reconciler, webhooks, gc, stop, tasks, lock } = self;
         let limit = Duration::from_secs(SHUTDOWN_SECONDS_MAX);
         stop.cancel();
         tasks.close();
@@ -106,6 +110,8 @@ impl Server {
         let worked = runner.shutdown(limit).await;
         let reconciled = reconciler.shutdown(limit).await;
         let told = webhooks.shutdown(limit).await;
+        // A pass that is cut off is completed by the next one.
+        gc.shutdown(Duration::ZERO).await;
         ctx.store.close().await;
         drop(lock);
         let clean = answered && worked && reconciled && told;
@@ -128,6 +134,14 @@ fn registry(config: &Config, ctx: &Ctx, endpoints: &ReconcilerHandle) -> anyhow:
     let pokes = [endpoints.clone(), webhooks.clone()];
     let on_change = Arc::new(move || pokes.iter().for_each(ReconcilerHandle::poke));
     Ok((Registry { sender, on_change }, webhooks))
+}
+
+/// What collects garbage, and its turns in the background.
+fn gc(config: &Config, artifacts: &Artifacts) -> (Arc<Collector>, ReconcilerHandle) {
+    let collector = Arc::new(Collector::new(artifacts.clone()));
+    let retention = Retention(config.gc.keep_deleted_seconds.map(Age::of_seconds));
+    let reconciler = Arc::new(GcReconciler::new(collector.clone(), retention));
+    (collector, start_reconciler(reconciler, Duration::from_secs(config.gc.every_seconds)))
 }
 
 async fn answer(listener: TcpListener, service: axum::Router, stop: CancellationToken) {

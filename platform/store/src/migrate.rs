@@ -31,6 +31,7 @@ pub(crate) fn known(backend: Backend) -> &'static [Migration] {
                 4 "traces" "0004_traces.sql",
                 5 "artifacts" "0005_artifacts.sql",
                 6 "search" "0006_search.sql",
+                7 "gc" "0007_gc.sql",
             }
         };
     }

@@ -10,6 +10,7 @@ use tiegel_store::{Batch, LoggedMetric, NewRun, ParamConflict, Point, RunUpdate,
 use tiegel_types::{Digest, JobId, Metrics, Name, RunId, RunStatus};
 
 pub use names::random_name;
+pub use tiegel_store::DatasetInput;
 
 pub struct StartRun {
     pub project: Name,
@@ -20,11 +21,13 @@ pub struct StartRun {
     /// What made the run, by kind and name.
     pub source: Value,
     pub params: Vec<(String, String)>,
+    /// The data that it reads.
+    pub datasets: Vec<DatasetInput>,
 }
 
 /// Starts a run, or goes on with it where it was started before.
 pub async fn start_run(ctx: &Context, start: StartRun) -> OpResult<()> {
-    let StartRun { project, experiment, run, name, job, source, params } = start;
+    let StartRun { project, experiment, run, name, job, source, params, datasets } = start;
     let now = ctx.now_ms();
     let experiment = ctx.store.ensure_experiment(&project, &experiment, now).await?;
     let new = NewRun {
@@ -40,7 +43,8 @@ pub async fn start_run(ctx: &Context, start: StartRun) -> OpResult<()> {
     let scope = Scope::Project(project);
     ctx.store.create_run(&scope, new).await?;
     let refusal = refusal_of(&run);
-    Ok(ctx.store.log_params(&scope, run.as_str(), params, refusal).await?)
+    ctx.store.log_params(&scope, run.as_str(), params, refusal).await?;
+    Ok(ctx.store.log_inputs(&scope, run.as_str(), datasets, Vec::new()).await?)
 }
 
 /// Logs measures of one step, with a prefix such as `validation_`.

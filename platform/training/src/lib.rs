@@ -7,6 +7,7 @@ mod bundle;
 mod data;
 mod evaluate;
 mod observer;
+mod run;
 mod train;
 
 pub use bundle::{ServingChain, serving_chain};

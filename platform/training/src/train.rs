@@ -8,7 +8,6 @@ use tiegel_engine::{ModelError, TrainRequest, TrainedModel};
 use tiegel_pipeline::{Inputs, ResolvedPipeline, StepOutput};
 use tiegel_registry::{Bundle, BundleModel, ReplayTables};
 use tiegel_spec::TrainingSpec;
-use tiegel_tracking::StartRun;
 use tiegel_types::{Digest, Field, JobId, Metrics, Name, RunId, RunStatus, SPLIT_COLUMN, Schema, Split, Table};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +17,7 @@ use crate::bundle::{ServingChain, serving_chain};
 use crate::data::StoredRows;
 use crate::evaluate::Evaluation;
 use crate::observer::{Progress, RunObserver};
+use crate::run::start_run;
 
 /// A training with all that it stands on.
 pub struct Training<'a> {
@@ -201,38 +201,6 @@ async fn fit(ctx: &Ctx, training: &Training<'_>, fit: Fit) -> OpResult<(TrainedM
         Ok::<_, ModelError>((model, metrics))
     };
     Ok(ctx.blocking(work).await??)
-}
-
-async fn start_run(ctx: &Ctx, training: &Training<'_>, run: &RunId, features: &Schema) -> OpResult<()> {
-    let spec = training.spec;
-    let mut params = vec![
-        ("family".to_owned(), text(&json!(spec.model.family))),
-        ("task".to_owned(), text(&json!(spec.task))),
-        ("target".to_owned(), spec.target.clone()),
-        ("features".to_owned(), features.fields.len().to_string()),
-    ];
-    for (prefix, value) in [("model.", json!(spec.model)), ("train.", json!(spec.train))] {
-        for (key, value) in value.as_object().into_iter().flatten() {
-            params.push((format!("{prefix}{key}"), text(value)));
-        }
-    }
-    let start = StartRun {
-        project: training.project.clone(),
-        experiment: spec.experiment.clone().unwrap_or_else(|| training.name.to_string()),
-        run: run.clone(),
-        name: format!("{}-{}", training.name, &run.as_str()[..6]),
-        job: training.job,
-        source: json!({ "kind": "training", "name": training.name }),
-        params,
-    };
-    tiegel_tracking::start_run(ctx, start).await
-}
-
-fn text(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 async fn finish(

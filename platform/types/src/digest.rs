@@ -12,7 +12,20 @@ pub struct Digest([u8; 32]);
 #[error("'{0}' is not a digest: expected 'sha256:' and 64 hexadecimal digits")]
 pub struct ParseDigestError(String);
 
+const PREFIX: &str = "sha256:";
+const HEX_CHARS: usize = 64;
+
 impl Digest {
+    /// All digests in a text, whatever else it is.
+    pub fn all_in(text: &str) -> impl Iterator<Item = Self> {
+        text.match_indices(PREFIX).filter_map(|(at, _)| Self::at_start(&text[at..]))
+    }
+
+    /// The digest that a text begins with.
+    pub fn at_start(text: &str) -> Option<Self> {
+        text.get(..PREFIX.len() + HEX_CHARS)?.parse().ok()
+    }
+
     pub fn of(bytes: &[u8]) -> Self {
         let mut hasher = Hasher::default();
         hasher.update(bytes);
@@ -75,7 +88,7 @@ impl FromStr for Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let hex_part = text.strip_prefix("sha256:").unwrap_or(text);
+        let hex_part = text.strip_prefix(PREFIX).unwrap_or(text);
         let mut bytes = [0; 32];
         hex::decode_to_slice(hex_part, &mut bytes).map_err(|_| ParseDigestError(text.to_owned()))?;
         Ok(Self(bytes))
@@ -133,5 +146,12 @@ mod tests {
         let digest = Digest::of(b"flights");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
         assert!("sha256:12".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn digests_are_found_in_any_text() {
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        let text = format!("{{\"x\":\"{a}\",\"y\":[\"sha256:12\",\"{b}ff\"]}} sha256:");
+        assert_eq!(Digest::all_in(&text).collect::<Vec<_>>(), [a, b]);
     }
 }

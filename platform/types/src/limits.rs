@@ -53,3 +53,7 @@ pub const QUERY_SECONDS_MAX: u64 = 60;
 pub const LEASE_MS: u64 = 15_000;
 /// Rows on one page of a listing.
 pub const PAGE_ROWS_MAX: usize = 1_000;
+/// Seconds from one collection of garbage to the next.
+pub const GC_SECONDS: u64 = 3_600;
+/// Seconds that stored contents stay that nothing names.
+pub const BLOB_GRACE_SECONDS: u64 = 24 * 3_600;

@@ -59,7 +59,7 @@ TRACE = {
     "state": "OK",
 }
 
-# Right requests. `$run`, `$experiment`, `$model` and `$trace` stand for things that exist, `$new` for a free name.
+# Right requests. `$run`, `$experiment`, `$model`, `$versions` and `$trace` stand for things that exist, `$new` for a free name.
 SEEDS = [
     ("POST", "experiments/create", {"name": "$new", "tags": [PAIR], "artifact_location": "s3://bucket/a"}),
     ("GET", "experiments/get", {"experiment_id": "$experiment"}),
@@ -99,7 +99,7 @@ SEEDS = [
     ("POST", "registered-models/set-tag", {"name": "$model", "key": "k", "value": "v"}),
     ("POST", "registered-models/alias", {"name": "$model", "alias": "best", "version": "1"}),
     ("POST", "registered-models/get-latest-versions", {"name": "$model", "stages": ["None"]}),
-    ("POST", "model-versions/create", {"name": "$model", "source": "s3://bucket/m", "tags": [PAIR]}),
+    ("POST", "model-versions/create", {"name": "$versions", "source": "s3://bucket/m", "tags": [PAIR]}),
     ("GET", "model-versions/get", {"name": "$model", "version": "1"}),
     ("GET", "model-versions/search", {"filter": "name = 'a'", "max_results": 2, "order_by": "name"}),
     ("POST", "model-versions/transition-stage", {"name": "$model", "version": "1", "stage": "Staging"}),
@@ -120,10 +120,10 @@ SEEDS = [
 class Case:
     method: str
     path: str
-    body: dict
+    body: dict = dataclasses.field(repr=False)
     # What was put where, to read in a report.
     change: str
-    # The value is of another type than the field's, so that MLflow may have dropped it without a word.
+    # The field cannot hold the value, so that MLflow may have dropped it, and all after it, without a word.
     is_unreadable: bool = False
 
 
@@ -160,7 +160,26 @@ def mutated(numbers: random.Random) -> Case:
         return Case(method, path, body, f"an unknown field beside {word}")
     old = parent[last]
     parent[last] = new = numbers.choice(VALUES)
-    return Case(method, path, body, f"{word} = {str(new)[:60]!r}", is_unreadable=type(old) is not type(new))
+    return Case(method, path, body, f"{word} = {str(new)[:60]!r}", is_unreadable=not holds(last, old, new))
+
+
+# Enums, times and spans of time.
+FORMS = ("view_type", "run_view_type", "status", "state", "type", "request_time", "execution_duration")
+# Too long for MLflow's other databases.
+NAMES = ("name", "new_name")
+INT32 = range(-(2**31), 2**31)
+INT64 = range(-(2**63), 2**63)
+
+
+def holds(name, old, new) -> bool:
+    """Whether a field that holds one value can hold another one."""
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, list):
+        return all(holds(name, old[0], item) for item in new)
+    if isinstance(old, str):
+        return not (name in FORMS or (name in NAMES and new == LONG) or (name == "path" and "\\" in new))
+    return not isinstance(old, int) or new in (INT32 if name == "max_results" else INT64)
 
 
 def filled(value, names: dict[str, str]):

@@ -19,6 +19,9 @@ SECONDS_MAX = 10
 BLOCKS = 6 * ROUNDS
 CASES_IN_A_BLOCK = 40
 
+# MLflow takes these by accident, keeps a trace that nobody can ask for or hands out all there is; we refuse them.
+ACCIDENTS = [("3.0/traces", "without trace.trace_info.trace_id"), ("logged-models/search", "max_results = '-1'")]
+
 # What MLflow answered, by test and number. Its turn comes first.
 remembered: dict[tuple, object] = {}
 
@@ -29,7 +32,8 @@ class Names:
     def __init__(self, api: Wire):
         self.api = api
         self.experiment = api.experiment()
-        self.model = unique("fuzz")
+        self.model, self.versions = unique("fuzz"), unique("fuzz")
+        api.post("registered-models/create", {"name": self.versions}).ok()
         api.post("registered-models/create", {"name": self.model}).ok()
         api.post("model-versions/create", {"name": self.model, "source": "s3://bucket/m"}).ok()
         self.trace = started(api, self.experiment)
@@ -39,6 +43,7 @@ class Names:
             "$run": self.api.run(self.experiment),
             "$experiment": self.experiment,
             "$model": self.model,
+            "$versions": self.versions,
             "$trace": self.trace,
             "$new": unique("new"),
         }
@@ -66,8 +71,9 @@ def difference(case: mutations.Case, theirs: tuple[int, str], ours: tuple[int, s
     # A permanent error must not look like a passing one; the text of a database is no error code.
     if theirs[0] >= 500 or theirs[1] == "BAD_REQUEST":
         return "" if 400 <= ours[0] < 500 or ours[0] == 200 else f"{case}: {ours}"
-    # MLflow drops what it cannot read, and all that comes after; we say so.
-    if case.is_unreadable and theirs[0] == 200 and ours == (400, "INVALID_PARAMETER_VALUE"):
+    # MLflow drops what it cannot read, and all that comes after, or takes the first of many; we say so.
+    is_refused = case.is_unreadable or (case.path, case.change) in ACCIDENTS
+    if is_refused and theirs[0] in (200, 404) and ours == (400, "INVALID_PARAMETER_VALUE"):
         return ""
     return f"{case}: MLflow answers {theirs}, we {ours}"
 
@@ -88,8 +94,8 @@ def test_one_mistake(api, names, block):
         if api.is_original:
             remembered[key] = answer
         elif key in remembered:
-            wrong.append(difference(case, remembered[key], answer))
-    assert not any(wrong), "\n".join(filter(None, wrong))
+            wrong += filter(None, [difference(case, remembered[key], answer)])
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture(scope="module")

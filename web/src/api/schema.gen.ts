@@ -34,7 +34,7 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        /** Whether a file is stored, and its length. */
+        /** Whether a file is stored, and its length. One that is need not be sent: it stays for a day though nothing names it. */
         head: operations["head_blob"];
         patch?: never;
         trace?: never;
@@ -84,6 +84,23 @@ export interface paths {
         put?: never;
         /** Predicts rows given as JSON: `{"rows": [{"column": value}]}`. */
         post: operations["predict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes deleted runs, experiments and logged models for good, with their files, and contents that nothing names. */
+        post: operations["collect"];
         delete?: never;
         options?: never;
         head?: never;
@@ -566,6 +583,52 @@ export interface components {
             id: number;
             project?: string | null;
             subject: string;
+        };
+        CollectGarbage: {
+            /**
+             * @description Only answer what would go.
+             * @default false
+             */
+            dry_run: boolean;
+            /**
+             * @description Only what was deleted this long ago, such as `30d` or `2d8h`; by default all that is deleted.
+             * @default null
+             */
+            older_than: string | null;
+        };
+        CollectedGarbage: {
+            /**
+             * Format: int64
+             * @description Stored contents that nothing names any more, but for those of the last day.
+             */
+            blobs: number;
+            /**
+             * Format: int64
+             * @description Of the blobs.
+             */
+            bytes: number;
+            dry_run: boolean;
+            /** Format: int64 */
+            experiments: number;
+            /**
+             * Format: int64
+             * @description Files of all these, by name.
+             */
+            files: number;
+            /** Format: int64 */
+            logged_models: number;
+            /** Format: int64 */
+            runs: number;
+            /**
+             * Format: int64
+             * @description Of the experiments.
+             */
+            traces: number;
+            /**
+             * Format: int64
+             * @description Uploads in parts that were not completed.
+             */
+            uploads: number;
         };
         Dataset: {
             /** Format: int64 */
@@ -1114,6 +1177,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Predictions"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    collect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectGarbage"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CollectedGarbage"];
                 };
             };
             "4XX": {

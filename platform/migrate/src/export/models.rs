@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tiegel_types::Digest;
-use tiegel_types::transfer::{Counts, LoggedModel, ModelMetric, Record};
+use tiegel_types::transfer::{Counts, LoggedModel, ModelMetric, Pairs, Record};
 
-use super::{Exporter, SOURCE_MODEL_TAG, keyed, with_tag};
+use super::{Exporter, SOURCE_MODEL_TAG, VERSIONS_TAG, keyed, with_tag};
 use crate::fields::Fields;
 use crate::journal::Entry;
 use crate::read::model_unit;
@@ -30,7 +30,7 @@ impl Exporter {
             return Ok(());
         }
         let path = format!("api/2.0/mlflow/logged-models/{new_id}");
-        let tags = json!({ "tags": keyed(&with_tag(&model.tags, SOURCE_MODEL_TAG, &model.model_id)) });
+        let tags = json!({ "tags": keyed(&own_tags(model)) });
         self.target.call(Method::PATCH, &format!("{path}/tags"), &tags).await?;
         self.write_model_metrics(&new_id, &model.metrics).await?;
         let mut counts = Counts::of(&Record::LoggedModel(Box::new(model.clone())));
@@ -64,7 +64,7 @@ impl Exporter {
             "name": model.name,
             "model_type": model.model_type,
             "params": keyed(first),
-            "tags": keyed(&with_tag(&model.tags, SOURCE_MODEL_TAG, &model.model_id)),
+            "tags": keyed(&own_tags(model)),
         });
         if let Some(run) = self.runs.get(&model.source_run_id) {
             body["source_run_id"] = json!(run);
@@ -93,6 +93,13 @@ impl Exporter {
         }
         Ok(())
     }
+}
+
+/// Without the one that tells of versions: they are registered anew.
+fn own_tags(model: &LoggedModel) -> Pairs {
+    let mut tags = with_tag(&model.tags, SOURCE_MODEL_TAG, &model.model_id);
+    tags.retain(|(key, _)| key != VERSIONS_TAG);
+    tags
 }
 
 fn model_metric(model_id: &str, metric: &ModelMetric) -> Value {

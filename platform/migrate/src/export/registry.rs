@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use anyhow::ensure;
+use anyhow::bail;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tiegel_types::transfer::{Counts, Record, RegisteredModel, Version};
 
 use super::{Exporter, keyed};
@@ -77,7 +77,17 @@ impl Exporter {
             body["description"] = json!(description);
         }
         let made = self.target.create("api/2.0/mlflow/model-versions/create", &body).await?;
-        expect_number(model, &made, number)
+        let given = made["model_version"].text("version");
+        if given == number.to_string() {
+            return Ok(());
+        }
+        if let Ok(given) = given.parse() {
+            self.delete_version(model, given).await?;
+        }
+        bail!(
+            "model '{model}' got version {given} in place of {number}: it had versions there that were deleted, whose \
+             numbers are not given again; rename or delete that model there, and repeat the command"
+        )
     }
 
     async fn update_version(&self, model: &str, version: &Version) -> anyhow::Result<()> {
@@ -101,13 +111,4 @@ impl Exporter {
 
 fn is_prompt(model: &RegisteredModel) -> bool {
     model.tags.iter().any(|(key, value)| key == "mlflow.prompt.is_prompt" && value == "true")
-}
-
-fn expect_number(model: &str, made: &Value, number: u32) -> anyhow::Result<()> {
-    let given = made["model_version"].text("version");
-    ensure!(
-        given == number.to_string(),
-        "model '{model}' got version {given} in place of {number}: it had versions there that were deleted"
-    );
-    Ok(())
 }

@@ -1,9 +1,9 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use tiegel_types::Digest;
-use tiegel_types::transfer::{Counts, Dataset, Direction, ModelLink, Record, Run, Series};
+use tiegel_types::transfer::{Counts, Dataset, Direction, ModelLink, Pairs, Record, Run, Series};
 
-use super::{Exporter, SOURCE_RUN_TAG, keyed, with_tag};
+use super::{Exporter, PARENT_TAG, SOURCE_RUN_TAG, keyed, with_tag};
 use crate::fields::Fields;
 use crate::journal::Entry;
 use crate::read::run_unit;
@@ -33,7 +33,8 @@ impl Exporter {
         if there.text("lifecycle_stage") == "deleted" {
             self.target.post("api/2.0/mlflow/runs/restore", &json!({ "run_id": new_id })).await?;
         }
-        let tags = with_tag(&run.tags, SOURCE_RUN_TAG, &run.run_id);
+        let mut tags = with_tag(&run.tags, SOURCE_RUN_TAG, &run.run_id);
+        self.move_parent(&new_id, &mut tags);
         for tags in tags.chunks(TAGS_MAX) {
             self.log(&new_id, json!({ "tags": keyed(tags) })).await?;
         }
@@ -49,6 +50,26 @@ impl Exporter {
         self.runs.insert(run.run_id.clone(), new_id.clone());
         self.links.push((new_id.clone(), run.models.clone()));
         self.open = Some(OpenRun { run, new_id, new_uri, counts });
+        Ok(())
+    }
+
+    /// Runs come by their start, so most come after the one that they are a part of.
+    fn move_parent(&mut self, new_id: &str, tags: &mut Pairs) {
+        for (_, parent) in tags.iter_mut().filter(|(key, _)| key == PARENT_TAG) {
+            match self.runs.get(parent) {
+                Some(new) => parent.clone_from(new),
+                None => self.parents.push((new_id.to_owned(), parent.clone())),
+            }
+        }
+    }
+
+    pub(super) async fn write_parents(&mut self) -> anyhow::Result<()> {
+        for (run_id, parent) in std::mem::take(&mut self.parents) {
+            if let Some(new) = self.runs.get(&parent) {
+                let body = json!({ "run_id": run_id, "key": PARENT_TAG, "value": new });
+                self.target.post("api/2.0/mlflow/runs/set-tag", &body).await?;
+            }
+        }
         Ok(())
     }
 

@@ -10,7 +10,12 @@ const LOGGED_MODEL_NAME_CHARS_MAX: usize = 500;
 /// The text of a prompt is a tag's value.
 const TAG_CHARS_MAX: usize = 100_000;
 
-/// `field` is what the request calls it.
+/// The name of a model to be. `field` is what the request calls it.
+pub(crate) fn new_model_name(field: &str, name: &str) -> MlflowResult<()> {
+    model_name(field, name)?;
+    length(field, name, MODEL_NAME_CHARS_MAX)
+}
+
 pub(crate) fn model_name(field: &str, name: &str) -> MlflowResult<()> {
     if name.trim().is_empty() {
         return Err(MlflowError::invalid(format!("Missing value for required parameter '{field}'.")));
@@ -23,7 +28,7 @@ pub(crate) fn model_name(field: &str, name: &str) -> MlflowResult<()> {
             "Names may be treated as files in certain cases, and must not resolve to other names when treated as such.";
         return Err(unfit(field, name, why));
     }
-    length(field, name, MODEL_NAME_CHARS_MAX)
+    Ok(())
 }
 
 pub(crate) fn logged_model_name(name: &str) -> MlflowResult<()> {
@@ -54,10 +59,10 @@ mod tests {
     #[test]
     fn model_names_are_free_but_for_what_uris_and_paths_need() {
         for good in ["delay", "Größe & co.", "a b", "0", "m-1%2F", ".a", &"ä".repeat(256)] {
-            assert_eq!(model_name("name", good), Ok(()), "{good}");
+            assert_eq!(new_model_name("name", good), Ok(()), "{good}");
         }
         for bad in ["", "  ", "a/b", "a:b", ".", "..", "..a", &"a".repeat(257)] {
-            assert!(model_name("name", bad).is_err(), "{bad}");
+            assert!(new_model_name("name", bad).is_err(), "{bad}");
         }
         let missing = model_name("new_name", " ").unwrap_err().message;
         assert_eq!(missing, "Missing value for required parameter 'new_name'.");

@@ -54,6 +54,7 @@ fn registry(caller: &Caller, params: &Params, entity: Entity, limit: usize) -> M
 }
 
 async fn logged_models(State(state): State<Mlflow>, caller: Caller, params: Params) -> MlflowResult<Answer> {
+    params.required_list("experiment_ids")?;
     let experiments = params.texts("experiment_ids")?.into_iter().map(validate::experiment_id);
     let limit = params.int("max_results")?.filter(|limit| *limit != 0).unwrap_or(LOGGED_MODELS_DEFAULT);
     let search = SearchLoggedModels {

@@ -19,6 +19,7 @@ const TRACE_ID_BYTES_MAX: usize = 250;
 pub(crate) const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
 pub(crate) const IN_DATABASE: &str = "TRACKING_STORE";
 pub(crate) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
+const IN_EXPERIMENT: &str = "MLFLOW_EXPERIMENT";
 const FINAL: &str = "mlflow.trace.infoFinalized";
 const STATES: [&str; 4] = ["STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS"];
 
@@ -28,7 +29,7 @@ pub(crate) fn info_json(info: &TraceInfo) -> Value {
     fields.insert("trace_id".to_owned(), json!(row.trace_id));
     put(&mut fields, "client_request_id", row.client_request_id.as_deref());
     let experiment = json!({ "experiment_id": row.experiment_id.to_string() });
-    fields.insert("trace_location".to_owned(), json!({ "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": experiment }));
+    fields.insert("trace_location".to_owned(), json!({ "type": IN_EXPERIMENT, "mlflow_experiment": experiment }));
     fields.insert("request_time".to_owned(), json!(timestamp(row.timestamp_ms)));
     put(&mut fields, "execution_duration", execution_ms(info).map(duration).as_deref());
     fields.insert("state".to_owned(), json!(row.state));
@@ -109,9 +110,13 @@ pub(crate) fn read_info(state: &Mlflow, fields: &Params) -> MlflowResult<NewTrac
         return Err(MlflowError::invalid(format!("a trace id has at most {TRACE_ID_BYTES_MAX} bytes")));
     }
     let location = fields.message("trace_location")?.ok_or_else(|| missing("trace.trace_info.trace_location"))?;
-    let experiment = location.message("mlflow_experiment")?.ok_or_else(|| {
-        MlflowError::invalid("traces are kept in experiments: give the location an mlflow_experiment")
-    })?;
+    let experiment = location
+        .message("mlflow_experiment")?
+        .filter(|_| matches!(location.get("type"), Ok(Some(kind)) if *kind == IN_EXPERIMENT || *kind == 1))
+        .ok_or_else(|| {
+            let why = "traces are kept in experiments: give the location an mlflow_experiment and its type";
+            MlflowError::invalid(format!("{why}, {IN_EXPERIMENT}"))
+        })?;
     let timestamp_ms = timed(fields, "request_time", timestamp_ms)?.unwrap_or(0);
     let duration = timed(fields, "execution_duration", duration_ms)?;
     let text = |name| -> MlflowResult<Option<String>> { Ok(fields.text(name)?.map(str::to_owned)) };

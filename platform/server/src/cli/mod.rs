@@ -3,6 +3,7 @@
 
 mod client;
 mod documents;
+mod gc;
 mod jobs;
 mod local;
 mod migrate;
@@ -83,6 +84,9 @@ enum Command {
         #[command(subcommand)]
         action: plugins::PluginAction,
     },
+    /// Remove deleted runs, experiments and logged models for good, with their files; and stored contents that nothing
+    /// names any more. What is active is never touched; until then a deleted thing can be restored.
+    Gc(gc::GcArgs),
     /// Bring what another server tracks into this one.
     Import {
         #[command(subcommand)]
@@ -132,6 +136,7 @@ async fn remote_command(target: Target, command: Command) -> anyhow::Result<Exit
         Command::Jobs(project) => jobs::list(&client, &project).await,
         Command::Cancel { run } => jobs::cancel(&client, &run).await,
         Command::Status(project) => project::status(&client, &project).await,
+        Command::Gc(args) => gc::collect(&client, &args).await,
         Command::Plugin { action } => plugins::remote(&client, action).await,
         Command::Serve(_) | Command::Config { .. } | Command::Schema | Command::Openapi => {
             anyhow::bail!("this command needs no server")

@@ -1,5 +1,6 @@
 //! Random searches of random records, compared with the evaluator of `tiegel_search`.
 
+mod experiments;
 mod registry;
 mod runs;
 mod timing;

@@ -29,7 +29,7 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 30] = [
+const LEVELS: [(&str, Level); 31] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
@@ -44,6 +44,7 @@ const LEVELS: [(&str, Level); 30] = [
     ("jobs", L1),
     ("context", Context),
     ("artifacts", L2),
+    ("gc", L2),
     ("tracking", L2),
     ("traces", L2),
     ("registry", L2),
@@ -63,8 +64,9 @@ const LEVELS: [(&str, Level); 30] = [
 ];
 
 /// The edges inside a level; L0 is free among itself.
-const WITHIN_LEVEL: [(&str, &[&str]); 7] = [
+const WITHIN_LEVEL: [(&str, &[&str]); 8] = [
     ("jobs", &["store"]),
+    ("gc", &["artifacts"]),
     ("training", &["pipeline", "tracking", "registry"]),
     ("serving", &["registry"]),
     ("project", &["pipeline", "training", "serving", "registry", "tracking"]),
