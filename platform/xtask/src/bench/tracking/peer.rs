@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(1);
 const SAMPLE: Duration = Duration::from_millis(10);
 
 /// Ends the server's processes once its standard input does, which is when the benchmark ends, however it does.
-const WATCHDOG: &str = r#"cat >/dev/null; kill -KILL -- "-$1" 2>/dev/null"#;
+const WATCHDOG: &str = r#"cat >/dev/null; kill -s KILL -- "-$1" 2>/dev/null"#;
 
 pub enum Peer {
     Tiegel { bin: PathBuf, database_url: Option<String> },
@@ -151,6 +151,7 @@ impl Drop for Server {
         drop(self.lifeline.take());
         // Those that ended by themselves are what is wanted.
         _ = self.watchdog.wait();
+        _ = self.child.kill();
         _ = self.child.wait();
     }
 }
