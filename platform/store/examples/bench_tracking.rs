@@ -22,12 +22,12 @@ async fn main() -> Result<(), StoreError> {
     bench.single().await?;
     bench.concurrent().await?;
     bench
-        .batches("log_batch, 1,000 keys x 1 step", |step| {
+        .batches("log_batch, 1,000 keys x 1 step", 1_000, |step| {
             (0..1_000).map(|key| metric(&format!("key_{key}"), step)).collect()
         })
         .await?;
     bench
-        .batches("log_batch, 1 key x 1,000 steps", |batch| {
+        .batches("log_batch, 1 key x 1,000 steps", 200, |batch| {
             (0..1_000).map(|step| metric("curve", batch * 1_000 + step)).collect()
         })
         .await?;
@@ -71,13 +71,41 @@ impl Bench {
         };
         timed("log_metric, one after another", 3_000, work).await?;
         quantiles(latencies);
-        timed("create_run", 500, async {
-            for at in 0..500 {
-                self.run(&format!("made{at}")).await?;
-            }
-            Ok(())
+        self.repeat("create_run", |at| async move { self.run(&format!("made{at}")).await.map(drop) }).await?;
+        let run = &run;
+        self.repeat("set_tag", |at| async move {
+            self.store.set_tags(&Scope::All, run, vec![("phase".to_owned(), at.to_string())]).await
+        })
+        .await?;
+        self.repeat("log_param, the same again", |_| async move {
+            let refuse = |_| StoreError::Conflict(String::new());
+            self.store.log_params(&Scope::All, run, vec![("depth".to_owned(), "7".to_owned())], refuse).await
+        })
+        .await?;
+        self.repeat("run_data", |_| async move { self.store.run_data(&Scope::All, run).await.map(drop) }).await?;
+        self.repeat("history, the first 100", |_| async move {
+            let query = HistoryQuery { run: run.clone(), key: "loss".to_owned(), after: None, points_max: 100 };
+            self.store.history(&Scope::All, query).await.map(drop)
         })
         .await
+    }
+
+    async fn repeat<W>(&self, name: &str, work: impl Fn(usize) -> W) -> Result<(), StoreError>
+    where
+        W: Future<Output = Result<(), StoreError>>,
+    {
+        let mut latencies = Vec::new();
+        let all = async {
+            for at in 0..500 {
+                let begun = Instant::now();
+                work(at).await?;
+                latencies.push(begun.elapsed());
+            }
+            Ok(())
+        };
+        timed(name, 500, all).await?;
+        quantiles(latencies);
+        Ok(())
     }
 
     async fn concurrent(&self) -> Result<(), StoreError> {
@@ -106,19 +134,23 @@ impl Bench {
         Ok(())
     }
 
-    async fn batches(&self, name: &str, make: impl Fn(i64) -> Vec<LoggedMetric>) -> Result<(), StoreError> {
+    async fn batches(
+        &self,
+        name: &str,
+        batches: i64,
+        make: impl Fn(i64) -> Vec<LoggedMetric>,
+    ) -> Result<(), StoreError> {
         let run = self.run(&name.replace([' ', ','], "")).await?;
-        let batches: Vec<_> = (0..200).map(&make).collect();
         let mut latencies = Vec::new();
         let work = async {
-            for metrics in batches {
+            for metrics in (0..batches).map(&make) {
                 let begun = Instant::now();
                 self.log(&run, metrics).await?;
                 latencies.push(begun.elapsed());
             }
             Ok::<_, StoreError>(())
         };
-        timed(&format!("{name}, each metric"), 200_000, work).await?;
+        timed(&format!("{name}, each metric"), batches as usize * 1_000, work).await?;
         quantiles(latencies);
         Ok(())
     }

@@ -46,6 +46,18 @@ impl Store {
         }
     }
 
+    /// As [`Store::transact`], for an operation that is one statement: on Postgres it goes without a transaction's commands.
+    pub(crate) async fn single<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        match self.db() {
+            Db::Sqlite(db) => db.transact(operation).await,
+            Db::Postgres(db) => db.single(operation).await,
+        }
+    }
+
     /// Runs an operation that only reads, and sees one state of the database.
     pub(crate) async fn query<T, F>(&self, operation: F) -> Result<T>
     where

@@ -13,7 +13,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::db::{Db, Postgres, Shared, Sqlite};
-use crate::tracking::Keys;
+use crate::tracking::{Folds, Keys};
 use crate::{Result, StoreError, migrate};
 
 /// Connections that read SQLite at once.
@@ -64,6 +64,7 @@ struct Pools {
     write: AnyPool,
     db: Db,
     keys: Arc<Keys>,
+    folds: Folds,
     /// Held by who writes to SQLite: waiting in a line is fair, retrying a locked file is not.
     turn: Arc<Mutex<()>>,
 }
@@ -141,6 +142,10 @@ impl Store {
 
     pub(crate) fn backend(&self) -> Backend {
         self.0.backend
+    }
+
+    pub(crate) fn folds(&self) -> &Folds {
+        &self.0.folds
     }
 
     pub(crate) fn keys(&self) -> Arc<Keys> {
@@ -242,14 +247,22 @@ impl Pools {
         let keys = Arc::new(Keys::default());
         let shared = Shared { turn: turn.clone(), keys: keys.clone(), durability };
         let db = Db::Sqlite(Sqlite::open(&path, shared)?);
-        Ok(Pools { backend: Backend::Sqlite, read, write, db, keys, turn })
+        Ok(Pools { backend: Backend::Sqlite, read, write, db, keys, folds: Folds::default(), turn })
     }
 
     async fn postgres(url: &str) -> Result<Pools> {
         let pool = pool(false).max_connections(POSTGRES_CONNECTIONS_MAX).connect(url).await?;
         let db = Db::Postgres(Postgres::open(url).await?);
         let (keys, turn) = Default::default();
-        Ok(Pools { backend: Backend::Postgres, read: pool.clone(), write: pool, db, keys, turn })
+        Ok(Pools {
+            backend: Backend::Postgres,
+            read: pool.clone(),
+            write: pool,
+            db,
+            keys,
+            folds: Folds::default(),
+            turn,
+        })
     }
 }
 

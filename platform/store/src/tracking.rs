@@ -5,7 +5,9 @@
 
 mod batch;
 mod compact;
+mod direct;
 mod experiments;
+mod fold;
 mod history;
 mod import;
 mod inputs;
@@ -22,6 +24,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wide;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +41,7 @@ pub use runs::{NewRun, RunRow, RunUpdate};
 pub use sample::SampleQuery;
 
 pub(crate) use experiments::{OWN_ARTIFACTS, expect_active, expect_experiment, experiment_tags_of, experiments_of_ids};
+pub(crate) use fold::Folds;
 pub(crate) use import::{count_points, import_experiment, import_model_metrics, import_points, import_run};
 pub(crate) use keys::{Keys, one_of};
 pub(crate) use run_data::read_run_data;

@@ -73,7 +73,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<bool> {
     }
     if args.name == Bench::Tracking {
         let bin = args.bin.clone().map_or_else(|| workspace.build_server("release"), Ok)?;
-        tracking::measure(&bin, &args.tracking)?;
+        return tracking::measure(&bin, &args.tracking);
     }
     if is_asked(Bench::Standardize) {
         standardize::measure(workspace)?;

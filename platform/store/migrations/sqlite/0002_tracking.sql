@@ -138,9 +138,9 @@ CREATE TABLE metric_points (
     PRIMARY KEY (run, key, timestamp_ms, step, value, is_nan)
 ) STRICT, WITHOUT ROWID;
 
--- Long histories in columns. Segments of one metric do not overlap, and each begins with its first_* point; the unique
--- key is the order of a history and finds the segment of a point. `summary` is the pyramid of minima, maxima and last
--- points, `data` the points; both begin with the number of their format.
+-- Long histories in columns. Segments of one metric do not overlap, and each begins with its first_* point and ends with
+-- its last_* point; the unique key is the order of a history and finds the segment of a point. `summary` is the pyramid of
+-- minima, maxima and last points, `data` the points; both begin with the number of their format.
 CREATE TABLE metric_segments (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,
@@ -149,6 +149,10 @@ CREATE TABLE metric_segments (
     first_step INTEGER NOT NULL,
     first_value REAL NOT NULL,
     first_nan INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    last_step INTEGER NOT NULL,
+    last_value REAL NOT NULL,
+    last_nan INTEGER NOT NULL,
     points INTEGER NOT NULL,
     step_min INTEGER NOT NULL,
     step_max INTEGER NOT NULL,
@@ -156,6 +160,17 @@ CREATE TABLE metric_segments (
     data BLOB NOT NULL,
     UNIQUE (run, key, first_ms, first_step, first_value, first_nan)
 ) STRICT;
+
+-- Points of many metrics that were logged at once, in columns, until they are moved to segments; some are in both while
+-- that lasts. `data` begins with the number of its format.
+CREATE TABLE metric_batches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT;
+
+-- A run's batches: their number, and reading them.
+CREATE INDEX metric_batches_of_run ON metric_batches (run, id);
 
 -- A metric that was logged with a model: the points of a logged model, which is named by its id. By the primary key: a
 -- model's metrics.

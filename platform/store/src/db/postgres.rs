@@ -1,31 +1,55 @@
-//! Postgres: an operation takes a connection of the pool to a thread that may wait for it.
+//! Postgres: an operation takes a connection to a thread that may wait for it.
+
+mod connections;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Executor as _, PgPool};
+use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::{Column, Insert, Row, Tx, Value, lost};
 use crate::{Result, StoreError};
+use connections::{Connections, Lent};
 
-/// Connections for operations; plain statements have a pool of their own.
-const CONNECTIONS_MAX: u32 = 16;
+/// Prepared statements that a connection keeps: searches have many.
+const STATEMENTS_MAX: usize = 512;
 
 #[derive(Debug)]
-pub(crate) struct Postgres(PgPool);
+pub(crate) struct Postgres(Arc<Connections>);
 
 /// A connection, and the runtime that drives it while its thread waits.
 pub(crate) struct Session {
-    connection: PoolConnection<sqlx::Postgres>,
+    connection: Lent,
     runtime: Handle,
+}
+
+/// What is around the statements of an operation; each command is a way to the server and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    Write,
+    Read,
+    /// Nothing: the operation is one statement, which is a transaction by itself.
+    Single,
+}
+
+impl Frame {
+    fn begin(self) -> Option<&'static str> {
+        match self {
+            Self::Write => Some("BEGIN"),
+            Self::Read => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            Self::Single => None,
+        }
+    }
 }
 
 impl Postgres {
     pub async fn open(url: &str) -> Result<Self> {
-        Ok(Self(PgPoolOptions::new().max_connections(CONNECTIONS_MAX).connect(url).await?))
+        let options: PgConnectOptions = url.parse()?;
+        Ok(Self(Connections::open(options.statement_cache_capacity(STATEMENTS_MAX)).await?))
     }
 
     pub async fn close(&self) {
@@ -37,7 +61,7 @@ impl Postgres {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        self.run("BEGIN", operation).await
+        self.run(Frame::Write, operation).await
     }
 
     pub async fn query<T, F>(&self, operation: F) -> Result<T>
@@ -45,33 +69,73 @@ impl Postgres {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", operation).await
+        self.run(Frame::Read, operation).await
     }
 
-    async fn run<T, F>(&self, begin: &'static str, operation: F) -> Result<T>
+    /// For an operation that is one statement.
+    pub async fn single<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        let mut session = Session { connection: self.0.acquire().await?, runtime: Handle::current() };
+        self.run(Frame::Single, operation).await
+    }
+
+    async fn run<T, F>(&self, frame: Frame, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let session = Session { connection: self.0.lend().await?, runtime: Handle::current() };
+        let (sender, answer) = oneshot::channel();
         let span = tracing::Span::current();
-        let work = move || {
-            span.in_scope(|| {
-                session.command(begin)?;
-                let mut tx = Tx::Postgres(session);
-                let result = catch_unwind(AssertUnwindSafe(|| operation(&mut tx))).unwrap_or_else(|_| Err(lost()));
-                let Tx::Postgres(mut session) = tx else { return result };
-                let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-                // A connection in an unknown state does not go back to the pool.
-                session.command(end).inspect_err(|_| session.connection.close_on_drop())?;
-                result
-            })
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| lost())?
+        // A caller that went away does not want the answer.
+        let work = move || span.in_scope(|| session.run(frame, operation, |result| _ = sender.send(result)));
+        tokio::task::spawn_blocking(work);
+        answer.await.map_err(|_| lost())?
     }
 }
 
 impl Session {
+    /// The connection is lent again only where it is known to be in no transaction.
+    fn run<T>(
+        mut self,
+        frame: Frame,
+        operation: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+        answer: impl FnOnce(Result<T>),
+    ) {
+        if let Err(error) = frame.begin().map_or(Ok(()), |begin| self.command(begin)) {
+            return answer(Err(error));
+        }
+        let mut tx = Tx::Postgres(self);
+        let done = catch_unwind(AssertUnwindSafe(|| operation(&mut tx)));
+        let Tx::Postgres(mut session) = tx else { return };
+        let end = if matches!(done, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" };
+        match (frame, done) {
+            (_, Err(_)) => answer(Err(lost())),
+            (Frame::Write, Ok(result)) => {
+                let ended = session.command(end);
+                if ended.is_ok() {
+                    session.connection.give_back();
+                }
+                answer(ended.and(result));
+            }
+            // What was read is read: nobody need wait for the end.
+            (Frame::Read, Ok(result)) => {
+                answer(result);
+                if session.command(end).is_ok() {
+                    session.connection.give_back();
+                }
+            }
+            (Frame::Single, Ok(result)) => {
+                if !matches!(result, Err(StoreError::Database(_))) {
+                    session.connection.give_back();
+                }
+                answer(result);
+            }
+        }
+    }
+
     fn command(&mut self, sql: &'static str) -> Result<()> {
         self.runtime.block_on(self.connection.execute(sql))?;
         Ok(())

@@ -244,7 +244,10 @@ pub(super) fn insert(connection: &Connection, insert: &Insert<'_>, columns: &[Co
 
 fn prepare<'c>(connection: &'c Connection, sql: &str) -> Result<CachedStatement<'c>> {
     // `$2` is a name to SQLite and takes the next free place; `?2` is the second place, as in Postgres.
-    Ok(connection.prepare_cached(&sql.replace('$', "?"))?)
+    if sql.contains('$') {
+        return Ok(connection.prepare_cached(&sql.replace('$', "?"))?);
+    }
+    Ok(connection.prepare_cached(sql)?)
 }
 
 fn bind<'a>(statement: &mut CachedStatement<'_>, values: impl Iterator<Item = Value<'a>>) -> Result<()> {

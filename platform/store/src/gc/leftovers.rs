@@ -4,6 +4,7 @@ use crate::{Result, Store, StoreError};
 
 /// Metrics of a run whose points go in one transaction: each has up to a thousand that are rows.
 const KEYS_AT_ONCE: i64 = 32;
+const BATCHES_AT_ONCE: i64 = 256;
 const SEGMENTS_AT_ONCE: i64 = 256;
 const FILES_AT_ONCE: i64 = 1_000;
 
@@ -57,7 +58,9 @@ impl Store {
                       (SELECT DISTINCT key FROM metric_points WHERE run = $1 LIMIT $2)";
         let segments =
             "DELETE FROM metric_segments WHERE id IN (SELECT id FROM metric_segments WHERE run = $1 LIMIT $2)";
-        for (sql, at_once) in [(points, KEYS_AT_ONCE), (segments, SEGMENTS_AT_ONCE)] {
+        let batches = "DELETE FROM metric_batches WHERE id IN (SELECT id FROM metric_batches WHERE run = $1 LIMIT $2)";
+        // Batches become rows and segments, and so go first.
+        for (sql, at_once) in [(batches, BATCHES_AT_ONCE), (points, KEYS_AT_ONCE), (segments, SEGMENTS_AT_ONCE)] {
             while self.transact(move |tx| tx.execute(sql, &[run.into(), at_once.into()])).await? > 0 {}
         }
         Ok(())

@@ -90,15 +90,19 @@ store_tests! {
     async fn nothing_of_a_run_is_left(store) {
         let experiment = experiment(&store, "e").await;
         let (gone, stays) = (run(&store, "gone", experiment).await, run(&store, "stays", experiment).await);
-        let has_bytes = "INSERT INTO metric_segments (run, key, first_ms, first_step, first_value, first_nan, points, \
-                         step_min, step_max, summary, data) VALUES ($1, 2, 1, 1, 1, 0, 1, 1, 1, $2, $2)";
+        let has_bytes = "INSERT INTO metric_segments (run, key, first_ms, first_step, first_value, first_nan, \
+                         last_ms, last_step, last_value, last_nan, points, step_min, step_max, summary, data) \
+                         VALUES ($1, 2, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, $2, $2)";
+        let batch = "INSERT INTO metric_batches (run, data) VALUES ($1, $2)";
         store.transact(move |tx| {
             tx.execute("INSERT INTO keys (name) VALUES ('k')", &[])?;
             for run in [gone, stays] {
                 for sql in OF_A_RUN {
                     tx.execute(sql, &[run.into()])?;
                 }
-                tx.execute(has_bytes, &[run.into(), b"ab".as_slice().into()])?;
+                for sql in [has_bytes, batch] {
+                    tx.execute(sql, &[run.into(), b"ab".as_slice().into()])?;
+                }
             }
             Ok(())
         }).await.unwrap();
@@ -110,7 +114,7 @@ store_tests! {
         store.remove_points(gone).await.unwrap();
         store.drop_leftover(&Leftover::Run(gone)).await.unwrap();
         assert!(!store.leftovers().await.unwrap().contains(&Leftover::Run(gone)));
-        for table in ["runs", "run_params", "latest_metrics", "metric_points", "metric_segments",
+        for table in ["runs", "run_params", "latest_metrics", "metric_points", "metric_segments", "metric_batches",
                       "model_metrics", "run_models", "run_datasets"] {
             assert_eq!(rows(&store, table).await, 1, "{table}");
         }

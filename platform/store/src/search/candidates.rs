@@ -97,6 +97,8 @@ fn is_selective(names: &Names, clause: &Clause) -> bool {
     match &clause.condition {
         Condition::Integer(op, _) => is_indexed && *op != Op::Differs,
         Condition::Number(op, _) => *op != Op::Differs,
+        // Found by what all those have that have a value.
+        Condition::Missing => lacks_a_key(names, &clause.field),
         Condition::Equal(_) | Condition::Like(_) | Condition::Matches(_) | Condition::In(_) | Condition::Present => {
             true
         }
@@ -104,15 +106,24 @@ fn is_selective(names: &Names, clause: &Clause) -> bool {
         | Condition::IntegerNotIn(_)
         | Condition::Differs(_)
         | Condition::NotIn(_)
-        | Condition::Missing
         | Condition::Unless(_)
         | Condition::Never => false,
     }
 }
 
-/// Not so a pattern, which may have to look at all values of its key before it finds one.
+fn lacks_a_key(names: &Names, field: &Field) -> bool {
+    match field {
+        Field::Keyed(family, _) => {
+            let side = names.searched.side(*family);
+            *family != Family::Metric && side.is_interned && side.scope.is_some()
+        }
+        Field::Attribute(..) | Field::Related(..) => false,
+    }
+}
+
+/// Not so what may have to look at all values of its key before it finds a record.
 fn is_quick(condition: &Condition) -> bool {
-    !matches!(condition, Condition::Like(_) | Condition::Matches(_))
+    !matches!(condition, Condition::Like(_) | Condition::Matches(_) | Condition::Missing)
 }
 
 /// Whether the index tells all that the clause asks.
@@ -121,7 +132,7 @@ fn is_exact(names: &Names, clause: &Clause) -> bool {
         (_, Condition::Matches(_)) => false,
         (Field::Keyed(family, _), condition) => match (names.searched.side(*family).values, condition) {
             (Values::Split, Condition::Equal(value)) => is_short(value),
-            (Values::Split, Condition::Present) => true,
+            (Values::Split, Condition::Present | Condition::Missing) => true,
             (Values::Split, _) => false,
             // The datasets of a filter are about metrics as long as there is one.
             (Values::Number, _) => true,
@@ -147,6 +158,7 @@ fn matches_of(
             (Lookup::Indexed, condition) => indexed(tx, names, query, (name, condition), most),
             _ => Ok(None),
         },
+        (Field::Keyed(family, key), Condition::Missing) => lacking(tx, names, query, (*family, key), most),
         (Field::Keyed(family, key), condition) => sided(tx, names, query, (*family, key, condition), most),
         (Field::Related(Relation::Span, _), _) => Ok(None),
         (Field::Related(relation, property), condition) => {
@@ -214,6 +226,48 @@ fn sided(
     collect(tx, names, query, most, statement)
 }
 
+/// The records without a key: all of them, without those that have it. In memory, as SQLite would make an index of them.
+fn lacking(
+    tx: &mut Tx<'_>,
+    names: &Names,
+    query: &Query<'_>,
+    (family, key): (Family, &str),
+    most: usize,
+) -> Result<Option<Vec<Bound>>> {
+    let side = names.searched.side(family);
+    let (Some(scope), Some(key)) = (side.scope, names.key(side, key)) else { return Ok(None) };
+    let Side { table, owner, key: column, .. } = side;
+    let mut found = Vec::new();
+    for of in query.scopes {
+        let all = |places: &mut Places| {
+            let mut tests = vec![format!("t.{} = {}", names.searched.scope, places.add(of))];
+            tests.extend(query.in_stages(places, query.stages));
+            format!("SELECT t.{} FROM {} AS t WHERE {}", names.searched.id, names.searched.table, tests.join(" AND "))
+        };
+        let having = |places: &mut Places| {
+            let (of, key) = (places.add(of), places.add(&key));
+            format!("SELECT s.{owner} FROM {table} AS s WHERE s.{scope} = {of} AND s.{column} = {key}")
+        };
+        let mut places = Places::default();
+        if names.dialect == Dialect::Postgres {
+            let text = format!("{} EXCEPT {} LIMIT {}", all(&mut places), having(&mut places), limit(most));
+            found.extend(places.rows(tx, &text, |row| names.searched.read_id(&row))?);
+        } else {
+            let text = having(&mut places);
+            let having: HashSet<Bound> =
+                places.rows(tx, &text, |row| names.searched.read_id(&row))?.into_iter().collect();
+            let mut places = Places::default();
+            let text = all(&mut places);
+            let all = places.rows(tx, &text, |row| names.searched.read_id(&row))?;
+            found.extend(all.into_iter().filter(|id| !having.contains(id)));
+        }
+        if found.len() > most {
+            return Ok(None);
+        }
+    }
+    Ok(Some(found))
+}
+
 fn linked(
     tx: &mut Tx<'_>,
     names: &Names,
@@ -266,7 +320,8 @@ impl Dialect {
         match (subject, condition) {
             (Subject::Side(row, Values::Split), Condition::Like(pattern)) => {
                 let like = self.like(places, &format!("{row}.head"), pattern);
-                Some(format!("({like} OR length({row}.head) >= {})", HEAD_CHARS))
+                // Its bytes are known without counting characters, of which there are no more.
+                Some(format!("({like} OR octet_length({row}.head) >= {})", HEAD_CHARS))
             }
             (Subject::Side(row, Values::Split), Condition::Equal(value)) => {
                 Some(format!("{row}.head = {}", places.add(split(value).0)))

@@ -38,6 +38,8 @@ pub(crate) struct Attribute {
     pub is_blank_none: bool,
     /// An index has the rows of one scope and stage in its order.
     pub is_sorted: bool,
+    /// For an order: its first characters, which an index can hold, and the rest.
+    pub split: Option<[&'static str; 2]>,
     pub lookup: Lookup,
 }
 
@@ -56,7 +58,15 @@ pub(crate) enum Lookup {
 
 impl Attribute {
     pub const fn new(name: &'static str, sql: &'static str) -> Self {
-        Self { name, sql, is_nullable: false, is_blank_none: false, is_sorted: false, lookup: Lookup::Column }
+        Self {
+            name,
+            sql,
+            is_nullable: false,
+            is_blank_none: false,
+            is_sorted: false,
+            split: None,
+            lookup: Lookup::Column,
+        }
     }
 
     pub const fn nullable(mut self) -> Self {
@@ -72,6 +82,18 @@ impl Attribute {
     pub const fn sorted(mut self) -> Self {
         self.is_sorted = true;
         self
+    }
+
+    /// An index has the rows of one scope and stage in the order of the first of these.
+    pub const fn sorted_by(mut self, split: [&'static str; 2]) -> Self {
+        self.is_sorted = true;
+        self.split = Some(split);
+        self
+    }
+
+    /// What an index has in order.
+    pub fn sorted_sql(&self) -> &'static str {
+        self.split.map_or(self.sql, |[head, _]| head)
     }
 
     pub const fn found(mut self, lookup: Lookup) -> Self {

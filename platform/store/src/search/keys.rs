@@ -144,6 +144,10 @@ impl Key {
             Kind::Integer => Shape::Integer,
             Kind::Text => Shape::Text,
         };
+        if let (Some(split), false) = (attribute.split, attribute.is_nullable) {
+            let columns = split.map(str::to_owned).to_vec();
+            return Self { shape: Shape::Split, ascending, fixed: None, class: None, columns, join: None };
+        }
         let class = attribute.is_nullable.then(|| format!("CASE WHEN {} IS NULL THEN 2 ELSE 0 END", attribute.sql));
         Self { shape, ascending, fixed: None, class, columns: vec![attribute.sql.to_owned()], join: None }
     }

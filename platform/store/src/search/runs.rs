@@ -76,7 +76,9 @@ pub(super) static RUNS: Searched = Searched {
     condition: None,
     attributes: &[
         Attribute::new("run_id", "t.run_id").found(Lookup::Unique),
-        Attribute::new("run_name", "t.name").found(Lookup::Side(Family::Tag, RUN_NAME)),
+        Attribute::new("run_name", "t.name")
+            .sorted_by(["substr(t.name, 1, 250)", "substr(t.name, 251)"])
+            .found(Lookup::Side(Family::Tag, RUN_NAME)),
         Attribute::new("user_id", "t.user_id").found(Lookup::Indexed),
         Attribute::new("status", "t.status").found(Lookup::Indexed),
         Attribute::new("artifact_uri", "t.artifact_uri"),

@@ -1,6 +1,6 @@
 //! The statements that read in order.
 
-use tiegel_search::{Field, KeyValue, PageToken};
+use tiegel_search::{Field, KeyValue, Kind, PageToken};
 
 use super::clause::{Conditions, Reach};
 use super::entity::{Searched, Side, Values};
@@ -173,7 +173,7 @@ impl Phase<'_> {
         match self.query.order.keys.first().map(|key| &key.field) {
             Some(Field::Attribute(name, _)) => {
                 let attribute = self.query.searched.attribute(name);
-                (attribute.is_sorted && self.class != Some(Class::Missing)).then_some(attribute.sql)
+                (attribute.is_sorted && self.class != Some(Class::Missing)).then_some(attribute.sorted_sql())
             }
             _ => None,
         }
@@ -183,8 +183,14 @@ impl Phase<'_> {
         Ok(match self.side().map(|(side, _)| side.values) {
             Some(Values::Number) => KeyValue::of_number(row.real(0)?),
             Some(_) => KeyValue::Text(row.text(0)?),
+            None if self.sorts_by_text() => KeyValue::Text(row.text(0)?),
             None => KeyValue::Integer(row.int(0)?),
         })
+    }
+
+    fn sorts_by_text(&self) -> bool {
+        let field = self.query.order.keys.first().map(|key| &key.field);
+        matches!(field, Some(Field::Attribute(_, Kind::Text)))
     }
 
     fn is_ascending(&self) -> bool {

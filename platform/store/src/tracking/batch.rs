@@ -1,9 +1,10 @@
-use super::latest::{put_point, put_points};
+use super::latest::{put_batch, put_point};
 use super::params::put_params;
 use super::runs::{RunHead, run_to_write};
 use super::tags::{set_tags, to_set};
 use super::{ParamConflict, Point, Scope};
 use crate::db::{Column, Insert, Tx};
+use crate::pool::Backend;
 use crate::{Result, Store, StoreError};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -55,16 +56,31 @@ impl Store {
             if !conflicts.is_empty() {
                 return Err(refuse(conflicts));
             }
-            put_points(tx, head, metrics.iter().copied().zip(batch.metrics.iter().map(|m| m.point)).collect())?;
+            let points = metrics.iter().copied().zip(batch.metrics.iter().map(|metric| metric.point)).collect();
+            let is_due = put_batch(tx, head, points)?;
             put_model_metrics(tx, head, metrics, &batch.metrics)?;
-            set_tags(tx, head, tags_ids, &tags)
+            set_tags(tx, head, tags_ids, &tags)?;
+            Ok(is_due.then_some(head.id))
         };
-        self.transact(operation).await
+        let to_fold = self.transact(operation).await?;
+        if let Some(run) = to_fold {
+            // The batch is stored, whatever becomes of this.
+            self.fold_batches(run)
+                .await
+                .unwrap_or_else(|error| tracing::warn!(%error, "cannot fold batches of metrics"));
+        }
+        Ok(())
     }
 
     #[tracing::instrument(name = "db.runs.log_metric", skip_all)]
     pub async fn log_metric(&self, scope: &Scope, run: &str, metric: LoggedMetric) -> Result<()> {
-        let (scope, keys, run) = (scope.clone(), self.keys(), run.to_owned());
+        let keys = self.keys();
+        if self.backend() == Backend::Postgres
+            && let (Some(key), None) = (keys.remembered(&metric.key), &metric.model)
+        {
+            return self.log_metric_directly(scope, run, (key, metric.point)).await;
+        }
+        let (scope, run) = (scope.clone(), run.to_owned());
         let operation = move |tx: &mut Tx<'_>| {
             let head = run_to_write(tx, &scope, &run)?;
             let ids = keys.intern(tx, &[&metric.key])?;

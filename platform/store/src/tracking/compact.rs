@@ -30,6 +30,8 @@ impl Series {
 
 /// Moves the metric's rows, and new points in order, into segments. Only segments that get points are written.
 pub(crate) fn add(tx: &mut Tx<'_>, series: Series, points: &[Point]) -> Result<()> {
+    // First, as it takes the lock where the caller does not have it.
+    tx.execute("UPDATE latest_metrics SET tail = 0 WHERE run = $1 AND key = $2", &series.values())?;
     let incoming = merge(&tail(tx, series)?, points);
     let Some(first) = incoming.first() else { return Ok(()) };
     let segments = segments_from(tx, series, first)?;
@@ -37,15 +39,34 @@ pub(crate) fn add(tx: &mut Tx<'_>, series: Series, points: &[Point]) -> Result<(
         put(tx, series, &incoming)?;
     }
     let mut rest = &incoming[..];
-    for (at, (id, _)) in segments.iter().enumerate() {
-        let end = segments.get(at + 1).map_or(rest.len(), |(_, next)| rest.partition_point(|point| point < next));
+    for (at, segment) in segments.iter().enumerate() {
+        let end = segments.get(at + 1).map_or(rest.len(), |next| rest.partition_point(|point| *point < next.first));
         let (own, after) = rest.split_at(end);
-        join(tx, series, *id, own)?;
+        join(tx, series, segment, own)?;
         rest = after;
     }
     tx.execute("DELETE FROM metric_points WHERE run = $1 AND key = $2", &series.values())?;
-    tx.execute("UPDATE latest_metrics SET tail = 0 WHERE run = $1 AND key = $2", &series.values())?;
     Ok(())
+}
+
+/// What is known of a segment without its points.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    id: i64,
+    points: usize,
+    first: Point,
+    last: Point,
+}
+
+macro_rules! segment_columns {
+    () => {
+        "id, points, first_ms, first_step, first_value, first_nan, last_ms, last_step, last_value, last_nan"
+    };
+}
+
+fn read_segment(row: Row<'_>) -> Result<Segment> {
+    let points = usize::try_from(row.int(1)?).unwrap_or_default();
+    Ok(Segment { id: row.int(0)?, points, first: read_point(&row, 2)?, last: read_point(&row, 6)? })
 }
 
 /// The points that are rows, in order.
@@ -55,35 +76,66 @@ fn tail(tx: &mut Tx<'_>, series: Series) -> Result<Vec<Point>> {
     tx.rows(sql, &series.values(), |row| read_point(&row, 0))
 }
 
-/// The segment that a point belongs to, and all after it, each with its first point.
-fn segments_from(tx: &mut Tx<'_>, series: Series, point: &Point) -> Result<Vec<(i64, Point)>> {
-    let read = |row: Row<'_>| Ok((row.int(0)?, read_point(&row, 1)?));
-    let before = "SELECT id, first_ms, first_step, first_value, first_nan FROM metric_segments \
-                  WHERE run = $1 AND key = $2 AND (first_ms, first_step, first_value, first_nan) <= ($3, $4, $5, $6) \
-                  ORDER BY first_ms DESC, first_step DESC, first_value DESC, first_nan DESC LIMIT 1";
-    let mut segments = tx.rows(before, &series.values_from(point), read)?;
-    let after = "SELECT id, first_ms, first_step, first_value, first_nan FROM metric_segments \
-                 WHERE run = $1 AND key = $2 AND (first_ms, first_step, first_value, first_nan) > ($3, $4, $5, $6) \
-                 ORDER BY first_ms, first_step, first_value, first_nan";
-    segments.extend(tx.rows(after, &series.values_from(point), read)?);
+/// The segment that a point belongs to, and all after it.
+fn segments_from(tx: &mut Tx<'_>, series: Series, point: &Point) -> Result<Vec<Segment>> {
+    let mut segments: Vec<_> = segment_before(tx, series, point)?.into_iter().collect();
+    let after = concat!(
+        "SELECT ",
+        segment_columns!(),
+        " FROM metric_segments \
+         WHERE run = $1 AND key = $2 AND (first_ms, first_step, first_value, first_nan) > ($3, $4, $5, $6) \
+         ORDER BY first_ms, first_step, first_value, first_nan"
+    );
+    segments.extend(tx.rows(after, &series.values_from(point), read_segment)?);
     Ok(segments)
 }
 
-fn join(tx: &mut Tx<'_>, series: Series, id: i64, points: &[Point]) -> Result<()> {
-    let (Some(first), values) = (points.first(), [id.into()]) else { return Ok(()) };
-    let old =
-        tx.row("SELECT data FROM metric_segments WHERE id = $1", &values, |row| segment::decode(row.bytes(0)?))?;
-    let old = old.ok_or_else(|| StoreError::Engine(format!("segment {id} of a metric is gone")))?;
-    if old.len() >= segment::SEGMENT_POINTS_MAX && old.last() < Some(first) {
-        return put(tx, series, points);
+/// The last segment that begins with a point or before it.
+fn segment_before(tx: &mut Tx<'_>, series: Series, point: &Point) -> Result<Option<Segment>> {
+    let before = concat!(
+        "SELECT ",
+        segment_columns!(),
+        " FROM metric_segments \
+         WHERE run = $1 AND key = $2 AND (first_ms, first_step, first_value, first_nan) <= ($3, $4, $5, $6) \
+         ORDER BY first_ms DESC, first_step DESC, first_value DESC, first_nan DESC LIMIT 1"
+    );
+    tx.row(before, &series.values_from(point), read_segment)
+}
+
+/// Adds points that lie between a segment's first one and the next segment.
+fn join(tx: &mut Tx<'_>, series: Series, segment: &Segment, points: &[Point]) -> Result<()> {
+    let Some(first) = points.first() else { return Ok(()) };
+    if segment.last < *first {
+        return append(tx, series, points.to_vec());
     }
-    tx.execute("DELETE FROM metric_segments WHERE id = $1", &values)?;
+    let old = take(tx, segment)?;
     put(tx, series, &merge(&old, points))
+}
+
+/// Adds points after all that is there. Small segments before them are joined to them, as long as they are not much larger:
+/// so each point is written again a few times only, and few small segments remain.
+fn append(tx: &mut Tx<'_>, series: Series, mut points: Vec<Point>) -> Result<()> {
+    while let Some(before) = segment_before(tx, series, &points[0])? {
+        let (old, new) = (before.points, points.len());
+        if old >= 2 * new || old + new > segment::SEGMENT_POINTS_MAX {
+            break;
+        }
+        points = [take(tx, &before)?, points].concat();
+    }
+    put(tx, series, &points)
+}
+
+/// The points of a segment that is then gone.
+fn take(tx: &mut Tx<'_>, segment: &Segment) -> Result<Vec<Point>> {
+    let id = [segment.id.into()];
+    let points = tx.row("SELECT data FROM metric_segments WHERE id = $1", &id, |row| segment::decode(row.bytes(0)?))?;
+    tx.execute("DELETE FROM metric_segments WHERE id = $1", &id)?;
+    points.ok_or_else(|| StoreError::Engine(format!("segment {} of a metric is gone", segment.id)))
 }
 
 fn put(tx: &mut Tx<'_>, series: Series, points: &[Point]) -> Result<()> {
     let chunks: Vec<&[Point]> = points.chunks(segment::SEGMENT_POINTS_MAX).collect();
-    let firsts: Vec<Point> = chunks.iter().map(|points| points[0]).collect();
+    let ends: Vec<(Point, Point)> = chunks.iter().map(|points| (points[0], points[points.len() - 1])).collect();
     let steps: Vec<(i64, i64)> = chunks.iter().map(|points| step_range(points)).collect();
     let summaries: Vec<Vec<u8>> = chunks.iter().map(|points| pyramid::encode(points)).collect();
     let data: Vec<Vec<u8>> = chunks.iter().map(|points| segment::encode(points)).collect();
@@ -96,6 +148,10 @@ fn put(tx: &mut Tx<'_>, series: Series, points: &[Point]) -> Result<()> {
             "first_step",
             "first_value",
             "first_nan",
+            "last_ms",
+            "last_step",
+            "last_value",
+            "last_nan",
             "points",
             "step_min",
             "step_max",
@@ -107,10 +163,14 @@ fn put(tx: &mut Tx<'_>, series: Series, points: &[Point]) -> Result<()> {
     let columns = [
         Column::Same(series.run.into(), chunks.len()),
         Column::Same(series.key.into(), chunks.len()),
-        Column::Int(firsts.iter().map(|point| point.timestamp_ms).collect()),
-        Column::Int(firsts.iter().map(|point| point.step).collect()),
-        Column::Real(firsts.iter().map(Point::finite).collect()),
-        Column::Int(firsts.iter().map(|point| i64::from(point.is_nan())).collect()),
+        Column::Int(ends.iter().map(|(first, _)| first.timestamp_ms).collect()),
+        Column::Int(ends.iter().map(|(first, _)| first.step).collect()),
+        Column::Real(ends.iter().map(|(first, _)| first.finite()).collect()),
+        Column::Int(ends.iter().map(|(first, _)| i64::from(first.is_nan())).collect()),
+        Column::Int(ends.iter().map(|(_, last)| last.timestamp_ms).collect()),
+        Column::Int(ends.iter().map(|(_, last)| last.step).collect()),
+        Column::Real(ends.iter().map(|(_, last)| last.finite()).collect()),
+        Column::Int(ends.iter().map(|(_, last)| i64::from(last.is_nan())).collect()),
         Column::Int(chunks.iter().map(|points| points.len() as i64).collect()),
         Column::Int(steps.iter().map(|(min, _)| *min).collect()),
         Column::Int(steps.iter().map(|(_, max)| *max).collect()),

@@ -1,6 +1,6 @@
 use super::compact::{Series, read_point};
+use super::fold::batched_points;
 use super::point::merge;
-use super::runs::find_run;
 use super::{Keys, Point, Scope, segment};
 use crate::db::{Tx, Value};
 use crate::{Result, Store};
@@ -33,40 +33,69 @@ impl Store {
     pub async fn history(&self, scope: &Scope, query: HistoryQuery) -> Result<HistoryPage> {
         let (scope, keys) = (scope.clone(), self.keys());
         let operation = move |tx: &mut Tx<'_>| match find_series(tx, &keys, &scope, (&query.run, &query.key))? {
-            Some(series) => page(tx, series, query.after.as_ref(), query.points_max),
+            Some(found) => page(tx, &found, query.after.as_ref(), query.points_max),
             None => Ok(HistoryPage::default()),
         };
         self.query(operation).await
     }
 }
 
-pub(crate) fn find_series(
+/// A metric, and how its points are stored besides as rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundSeries {
+    pub series: Series,
+    pub in_segments: bool,
+    /// Those of its run are.
+    pub in_batches: bool,
+}
+
+pub(super) fn find_series(
     tx: &mut Tx<'_>,
     keys: &Keys,
     scope: &Scope,
     (run, key): (&str, &str),
-) -> Result<Option<Series>> {
-    let Some(run) = find_run(tx, scope, run)? else { return Ok(None) };
-    Ok(keys.find(tx, key)?.map(|key| Series { run: run.id, key }))
+) -> Result<Option<FoundSeries>> {
+    let Some(key) = keys.find(tx, key)? else { return Ok(None) };
+    let sql = "SELECT r.id, r.project, \
+               CAST(EXISTS (SELECT 1 FROM metric_segments s WHERE s.run = r.id AND s.key = $2) AS INTEGER) \
+               + 2 * CAST(EXISTS (SELECT 1 FROM metric_batches b WHERE b.run = r.id) AS INTEGER) \
+               + CAST(0 AS BIGINT) FROM runs r WHERE r.run_id = $1";
+    let found = tx.row(sql, &[run.into(), key.into()], |row| {
+        let (series, stored) = (Series { run: row.int(0)?, key }, row.int(2)?);
+        let found = FoundSeries { series, in_segments: stored & 1 > 0, in_batches: stored & 2 > 0 };
+        Ok(scope.sees(row.str(1)?).then_some(found))
+    })?;
+    Ok(found.flatten())
 }
 
-/// How many points of a metric are in a segment and in a row as well.
-pub(super) fn points_in_both(tx: &mut Tx<'_>, run: i64, key: i64) -> Result<u64> {
-    let series = Series { run, key };
-    let rows = rows_after(tx, series, &BEGINNING, usize::MAX)?;
-    let segments = segments_after(tx, series, None, usize::MAX)?;
-    let doubled = rows.len() + segments.len() - merge(&segments, &rows).len();
-    Ok(doubled as u64)
+/// All points of a metric, in order.
+pub(super) fn all_points(tx: &mut Tx<'_>, series: Series) -> Result<Vec<Point>> {
+    let found = FoundSeries { series, in_segments: true, in_batches: true };
+    Ok(page(tx, &found, None, usize::MAX)?.points)
 }
 
-fn page(tx: &mut Tx<'_>, series: Series, after: Option<&Point>, points_max: usize) -> Result<HistoryPage> {
+fn page(tx: &mut Tx<'_>, found: &FoundSeries, after: Option<&Point>, points_max: usize) -> Result<HistoryPage> {
+    let series = found.series;
     // One more, which says that there is more.
     let wanted = points_max.saturating_add(1);
-    let rows = rows_after(tx, series, after.unwrap_or(&BEGINNING), wanted)?;
-    let mut points = merge(&segments_after(tx, series, after, wanted)?, &rows);
+    let after_all = after.unwrap_or(&BEGINNING);
+    let mut points = rows_after(tx, series, after_all, wanted)?;
+    if found.in_batches {
+        let mut batched = batched(tx, series)?;
+        batched.drain(..batched.partition_point(|point| point <= after_all));
+        points = merge(&points, &batched);
+    }
+    if found.in_segments {
+        points = merge(&segments_after(tx, series, after, wanted)?, &points);
+    }
     let more = points.len() > points_max;
     points.truncate(points_max);
     Ok(HistoryPage { points, more })
+}
+
+/// The points of a metric that are in batches with those of other metrics, in order.
+pub(super) fn batched(tx: &mut Tx<'_>, series: Series) -> Result<Vec<Point>> {
+    Ok(batched_points(tx, series.run, Some(series.key))?.remove(&series.key).unwrap_or_default())
 }
 
 fn rows_after(tx: &mut Tx<'_>, series: Series, after: &Point, wanted: usize) -> Result<Vec<Point>> {

@@ -1,9 +1,14 @@
 //! Writing what another server tracked, as it was there: ids, times and lifecycles stay. Writing it again changes nothing.
 
-use tiegel_types::transfer::{Direction, Experiment, ModelMetric as SourceMetric, Run, Series};
+use std::collections::BTreeSet;
+
+use tiegel_types::transfer::{Direction, Experiment, ModelMetric as SourceMetric, Run, Series as SourceSeries};
 use tiegel_types::{Name, uri};
 
+use super::compact::Series;
 use super::experiments::{by_name, put_experiment_tags};
+use super::fold::batched_points;
+use super::history::all_points;
 use super::inputs::{put_datasets, put_models};
 use super::latest::put_points;
 use super::params::put_params;
@@ -148,7 +153,7 @@ fn put_run(tx: &mut Tx<'_>, project: &Name, run: &Run) -> Result<RunHead> {
 }
 
 /// Points of one run.
-pub(crate) fn import_points(tx: &mut Tx<'_>, keys: &Keys, project: &Name, series: &[&Series]) -> Result<()> {
+pub(crate) fn import_points(tx: &mut Tx<'_>, keys: &Keys, project: &Name, series: &[&SourceSeries]) -> Result<()> {
     let Some(first) = series.first() else { return Ok(()) };
     let head = head_of(tx, project, &first.run_id)?.ok_or_else(|| no_run(&first.run_id))?;
     let ids = keys.intern(tx, &series.iter().map(|series| series.key.as_str()).collect::<Vec<_>>())?;
@@ -192,17 +197,25 @@ fn head_of(tx: &mut Tx<'_>, project: &Name, run_id: &str) -> Result<Option<RunHe
     })
 }
 
-/// The points of runs, each counted once though it may be in a segment and in a row.
+/// The points of a run, each counted once though it may be stored in more than one way.
 pub(crate) fn count_points(tx: &mut Tx<'_>, run: i64) -> Result<u64> {
+    let mut mixed: BTreeSet<i64> = batched_points(tx, run, None)?.into_keys().collect();
     let both = "SELECT DISTINCT s.key FROM metric_segments s WHERE s.run = $1 \
                 AND EXISTS (SELECT 1 FROM metric_points p WHERE p.run = s.run AND p.key = s.key)";
-    let mixed = tx.rows(both, &[run.into()], |row| row.int(0))?;
-    let sql = "SELECT (SELECT COUNT(*) FROM metric_points WHERE run = $1) \
-               + COALESCE((SELECT CAST(SUM(points) AS BIGINT) FROM metric_segments WHERE run = $1), 0)";
-    let all = tx.row(sql, &[run.into()], |row| row.int(0))?.unwrap_or_default();
-    let mut doubled = 0;
+    mixed.extend(tx.rows(both, &[run.into()], |row| row.int(0))?);
+    let by_key = "SELECT key, CAST(SUM(points) AS BIGINT) FROM ( \
+                      SELECT key, COUNT(*) AS points FROM metric_points WHERE run = $1 GROUP BY key \
+                      UNION ALL SELECT key, SUM(points) FROM metric_segments WHERE run = $1 GROUP BY key \
+                  ) AS stored GROUP BY key";
+    let mut count = 0;
+    tx.for_each(by_key, &[run.into()], |row| {
+        if !mixed.contains(&row.int(0)?) {
+            count += row.int(1)? as u64;
+        }
+        Ok(())
+    })?;
     for key in mixed {
-        doubled += super::history::points_in_both(tx, run, key)?;
+        count += all_points(tx, Series { run, key })?.len() as u64;
     }
-    Ok(u64::try_from(all).unwrap_or_default().saturating_sub(doubled))
+    Ok(count)
 }

@@ -79,7 +79,13 @@ impl Keys {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Names::default();
     }
 
-    fn remembered(&self, name: &str) -> Option<i64> {
+    /// The integers of names, in their order, if all of them are remembered.
+    pub fn all_remembered<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<Vec<i64>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        names.map(|name| known.ids.get(name).copied()).collect()
+    }
+
+    pub fn remembered(&self, name: &str) -> Option<i64> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).ids.get(name).copied()
     }
 

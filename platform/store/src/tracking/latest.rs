@@ -2,12 +2,14 @@
 
 use super::compact::{Series, add};
 use super::runs::RunHead;
-use super::{Point, compact};
+use super::{Point, compact, fold, wide};
 use crate::Result;
 use crate::db::{Column, Insert, Tx};
 
 /// Points of one metric in one operation from which on they go into a segment at once.
 const DIRECT_POINTS_MIN: usize = 256;
+/// Metrics of one operation from which on their points go into one row.
+const WIDE_METRICS_MIN: usize = 16;
 /// Metrics that one operation compacts, so that none takes long; the rest waits for the next.
 const COMPACTED_MAX: usize = 2;
 
@@ -37,6 +39,8 @@ macro_rules! keep_newest {
         )
     };
 }
+
+pub(super) use {keep_newest, newer};
 
 const LATEST: Insert<'_> = Insert {
     table: "latest_metrics",
@@ -86,36 +90,56 @@ pub(crate) fn put_point(tx: &mut Tx<'_>, head: RunHead, key: i64, point: Point) 
 }
 
 /// Adds points, each with the key of its metric, in any order.
-pub(crate) fn put_points(tx: &mut Tx<'_>, head: RunHead, mut points: Vec<(i64, Point)>) -> Result<()> {
+pub(crate) fn put_points(tx: &mut Tx<'_>, head: RunHead, points: Vec<(i64, Point)>) -> Result<()> {
+    put(tx, head, points, usize::MAX).map(drop)
+}
+
+/// As `put_points`, but the points of many metrics go into one row. Answers whether such rows are to be folded.
+pub(super) fn put_batch(tx: &mut Tx<'_>, head: RunHead, points: Vec<(i64, Point)>) -> Result<bool> {
+    put(tx, head, points, WIDE_METRICS_MIN)
+}
+
+fn put(tx: &mut Tx<'_>, head: RunHead, mut points: Vec<(i64, Point)>, wide_min: usize) -> Result<bool> {
     match points[..] {
-        [] => return Ok(()),
-        [(key, point)] => return put_point(tx, head, key, point),
+        [] => return Ok(false),
+        [(key, point)] => return put_point(tx, head, key, point).map(|()| false),
         _ => {}
     }
     points.sort_unstable();
     points.dedup();
     let metrics: Vec<&[(i64, Point)]> = points.chunk_by(|(key, _), (other, _)| key == other).collect();
-    put_latest(tx, head, &metrics)?;
-    let (many, few): (Vec<_>, Vec<_>) = metrics.iter().copied().partition(|points| is_direct(points));
-    put_rows(tx, head, &few.concat())?;
+    let (many, few): (Vec<_>, Vec<_>) = metrics.iter().copied().partition(|points| points.len() >= DIRECT_POINTS_MIN);
+    let are_rows = few.len() < wide_min;
+    put_latest(tx, head, &metrics, are_rows)?;
     for points in many {
         let series = Series { run: head.id, key: points[0].0 };
         add(tx, series, &points.iter().map(|(_, point)| *point).collect::<Vec<_>>())?;
     }
-    compact_longest(tx, head, &few)
+    if are_rows {
+        put_rows(tx, head.id, &few.concat())?;
+        compact_longest(tx, head, &few)?;
+        return Ok(false);
+    }
+    fold::put_batch(tx, head.id, &wide::encode(&few.concat()))
 }
 
-fn is_direct(points: &[(i64, Point)]) -> bool {
-    points.len() >= DIRECT_POINTS_MIN
-}
-
-fn put_latest(tx: &mut Tx<'_>, head: RunHead, metrics: &[&[(i64, Point)]]) -> Result<()> {
+fn put_latest(tx: &mut Tx<'_>, head: RunHead, metrics: &[&[(i64, Point)]], are_rows: bool) -> Result<()> {
     let newest = |points: &&[(i64, Point)]| {
         let newer = |left: Point, right: Point| if right.is_later_than(&left) { right } else { left };
         let latest = points.iter().map(|(_, point)| *point).reduce(newer);
-        latest.map(|point| (points[0].0, point, if is_direct(points) { 0 } else { points.len() as i64 }))
+        let tail = if are_rows && points.len() < DIRECT_POINTS_MIN { points.len() as i64 } else { 0 };
+        latest.map(|point| (points[0].0, point, tail))
     };
-    let rows: Vec<(i64, Point, i64)> = metrics.iter().filter_map(newest).collect();
+    let mut rows: Vec<(i64, Point, i64)> = metrics.iter().filter_map(newest).collect();
+    if tx.is_sqlite() {
+        let mut others = Vec::new();
+        for row in rows {
+            if !replace_older(tx, head, &row)? {
+                others.push(row);
+            }
+        }
+        rows = others;
+    }
     let columns = [
         Column::Same(head.id.into(), rows.len()),
         Column::Int(rows.iter().map(|(key, ..)| *key).collect()),
@@ -130,9 +154,26 @@ fn put_latest(tx: &mut Tx<'_>, head: RunHead, metrics: &[&[(i64, Point)]]) -> Re
     Ok(())
 }
 
-fn put_rows(tx: &mut Tx<'_>, head: RunHead, points: &[(i64, Point)]) -> Result<()> {
+/// Where a statement costs no way to a server, updating what is there takes half as long as inserting over it.
+fn replace_older(tx: &mut Tx<'_>, head: RunHead, (key, point, tail): &(i64, Point, i64)) -> Result<bool> {
+    let sql = "UPDATE latest_metrics SET value = ?3, is_nan = ?4, step = ?5, timestamp_ms = ?6, tail = tail + ?7 \
+               WHERE run = ?1 AND key = ?2 AND (step, timestamp_ms, value) < (?5, ?6, ?3)";
+    let values = [
+        head.id.into(),
+        (*key).into(),
+        point.finite().into(),
+        point.is_nan().into(),
+        point.step.into(),
+        point.timestamp_ms.into(),
+        (*tail).into(),
+    ];
+    Ok(tx.execute(sql, &values)? > 0)
+}
+
+/// Adds points as rows, each with the key of its metric.
+pub(crate) fn put_rows(tx: &mut Tx<'_>, run: i64, points: &[(i64, Point)]) -> Result<()> {
     let columns = [
-        Column::Same(head.id.into(), points.len()),
+        Column::Same(run.into(), points.len()),
         Column::Int(points.iter().map(|(key, _)| *key).collect()),
         Column::Int(points.iter().map(|(_, point)| point.timestamp_ms).collect()),
         Column::Int(points.iter().map(|(_, point)| point.step).collect()),

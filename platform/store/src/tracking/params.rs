@@ -2,6 +2,7 @@ use super::keys::one_of;
 use super::runs::{RunHead, run_to_write};
 use super::{Scope, text};
 use crate::db::{Column, Insert, Tx, Value};
+use crate::pool::Backend;
 use crate::{Result, Store, StoreError};
 
 /// A param that would change.
@@ -20,7 +21,14 @@ impl Store {
     where
         F: FnOnce(Vec<ParamConflict>) -> StoreError + Send + 'static,
     {
-        let (scope, keys, run) = (scope.clone(), self.keys(), run.to_owned());
+        let keys = self.keys();
+        if let (Backend::Postgres, [param]) = (self.backend(), &params[..])
+            && let Some(id) = keys.remembered(&param.0)
+            && let Some(conflicts) = self.log_param_directly(scope, run, (id, param.clone())).await?
+        {
+            return if conflicts.is_empty() { Ok(()) } else { Err(refuse(conflicts)) };
+        }
+        let (scope, run) = (scope.clone(), run.to_owned());
         let operation = move |tx: &mut Tx<'_>| {
             let head = run_to_write(tx, &scope, &run)?;
             let ids = keys.intern(tx, &params.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())?;

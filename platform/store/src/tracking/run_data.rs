@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::compact::read_point;
 use super::inputs::{DatasetInput, ModelLink, read_datasets, read_models};
 use super::keys::one_of;
 use super::point::Point;
 use super::runs::{NAME_TAG, RunRow, expect_run};
 use super::{Keys, Scope, last_of_each, text};
-use crate::Result;
-use crate::Store;
 use crate::db::{Row, Tx};
+use crate::{Result, Store, StoreError};
 use tiegel_types::RunId;
 
 /// Runs whose data one statement reads.
@@ -92,23 +92,26 @@ pub(crate) fn read_run_data(tx: &mut Tx<'_>, keys: &Keys, rows: Vec<RunRow>) -> 
     for chunk in runs.chunks_mut(RUNS_READ_MAX) {
         let ids: Vec<i64> = chunk.iter().map(|data| data.run.id).collect();
         let mut runs = Runs { places: ids.iter().enumerate().map(|(at, id)| (*id, at)).collect(), chunk };
-        for (table, list) in [("run_params", PARAMS), ("run_tags", TAGS)] {
-            let values = read_values(tx, table, &ids)?;
+        let stored = read_stored(tx, &ids)?;
+        for (values, list) in [(stored.params, PARAMS), (stored.tags, TAGS)] {
             let names = keys.names(tx, values.iter().map(|(_, key, _)| *key))?;
             for ((run, _, value), key) in values.into_iter().zip(names) {
                 runs.of(run, |data| list(data).push((key, value)));
             }
         }
-        let metrics = read_metrics(tx, &ids)?;
-        let names = keys.names(tx, metrics.iter().map(|(_, key, _)| *key))?;
-        for ((run, _, point), key) in metrics.into_iter().zip(names) {
+        let names = keys.names(tx, stored.metrics.iter().map(|(_, key, _)| *key))?;
+        for ((run, _, point), key) in stored.metrics.into_iter().zip(names) {
             runs.of(run, |data| data.metrics.push(LatestMetric { key, point }));
         }
-        for (run, input) in read_datasets(tx, &ids)? {
-            runs.of(run, |data| data.datasets.push(input));
+        if stored.has_datasets {
+            for (run, input) in read_datasets(tx, &ids)? {
+                runs.of(run, |data| data.datasets.push(input));
+            }
         }
-        for (run, is_input, link) in read_models(tx, &ids)? {
-            runs.of(run, |data| if is_input { &mut data.model_inputs } else { &mut data.model_outputs }.push(link));
+        if stored.has_models {
+            for (run, is_input, link) in read_models(tx, &ids)? {
+                runs.of(run, |data| if is_input { &mut data.model_inputs } else { &mut data.model_outputs }.push(link));
+            }
         }
     }
     Ok(runs)
@@ -132,17 +135,43 @@ impl Runs<'_> {
     }
 }
 
-fn read_values(tx: &mut Tx<'_>, table: &str, runs: &[i64]) -> Result<Vec<(i64, i64, String)>> {
-    let (places, values) = one_of(runs, 1);
-    let sql = format!("SELECT run, key, head, rest FROM {table} WHERE run IN {places} ORDER BY run, key");
-    let read = |row: Row<'_>| Ok((row.int(0)?, row.int(1)?, text::join(row.str(2)?, row.text_opt(3)?)));
-    tx.rows(&sql, &values, read)
+/// What runs logged, by run and key.
+#[derive(Default)]
+struct Stored {
+    params: Vec<(i64, i64, String)>,
+    tags: Vec<(i64, i64, String)>,
+    metrics: Vec<(i64, i64, Point)>,
+    has_datasets: bool,
+    has_models: bool,
 }
 
-fn read_metrics(tx: &mut Tx<'_>, runs: &[i64]) -> Result<Vec<(i64, i64, Point)>> {
+/// In one statement, as each is a way to the server on Postgres. The database need not sort what differs in kind.
+fn read_stored(tx: &mut Tx<'_>, runs: &[i64]) -> Result<Stored> {
     let (places, values) = one_of(runs, 1);
     let sql = format!(
-        "SELECT run, key, timestamp_ms, step, value, is_nan FROM latest_metrics WHERE run IN {places} ORDER BY run, key"
+        "SELECT CAST(0 AS BIGINT), run, key, head, rest, CAST(0 AS BIGINT), CAST(0 AS BIGINT), \
+                CAST(0 AS DOUBLE PRECISION), CAST(0 AS BIGINT) FROM run_params WHERE run IN {places} \
+         UNION ALL SELECT 1, run, key, head, rest, 0, 0, 0, 0 FROM run_tags WHERE run IN {places} \
+         UNION ALL SELECT 2, run, key, '', NULL, timestamp_ms, step, value, is_nan FROM latest_metrics \
+                          WHERE run IN {places} \
+         UNION ALL SELECT 3, run, 0, '', NULL, 0, 0, 0, 0 FROM run_datasets WHERE run IN {places} \
+         UNION ALL SELECT 4, run, 0, '', NULL, 0, 0, 0, 0 FROM run_models WHERE run IN {places}"
     );
-    tx.rows(&sql, &values, |row| Ok((row.int(0)?, row.int(1)?, super::compact::read_point(&row, 2)?)))
+    let mut stored = Stored::default();
+    tx.for_each(&sql, &values, |row| {
+        let (run, key) = (row.int(1)?, row.int(2)?);
+        let value = |row: &Row<'_>| Ok::<_, StoreError>((run, key, text::join(row.str(3)?, row.text_opt(4)?)));
+        match row.int(0)? {
+            0 => stored.params.push(value(&row)?),
+            1 => stored.tags.push(value(&row)?),
+            2 => stored.metrics.push((run, key, read_point(&row, 5)?)),
+            3 => stored.has_datasets = true,
+            _ => stored.has_models = true,
+        }
+        Ok(())
+    })?;
+    stored.params.sort_by_key(|(run, key, _)| (*run, *key));
+    stored.tags.sort_by_key(|(run, key, _)| (*run, *key));
+    stored.metrics.sort_by_key(|(run, key, _)| (*run, *key));
+    Ok(stored)
 }

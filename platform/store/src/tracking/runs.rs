@@ -1,12 +1,14 @@
 use serde::{Deserialize, Serialize};
 use tiegel_types::{JobId, Name, RunId, RunStatus, uri};
 
-use super::experiments::{OWN_ARTIFACTS, expect_active, expect_experiment};
+use super::direct::DIRECT_TAGS_MAX;
+use super::experiments::{ExperimentRow, OWN_ARTIFACTS, expect_active, expect_experiment};
 use super::keys::one_of;
 use super::tags::put_tags;
 use super::{Keys, Scope, last_of_each};
 use crate::columns::{message, value_text};
 use crate::db::{Row, Tx, Value};
+use crate::pool::Backend;
 use crate::{Result, Store, StoreError};
 
 /// The tag that a run's name is kept in as well.
@@ -67,12 +69,31 @@ macro_rules! run_columns {
     };
 }
 
+/// A run that was started before goes on.
+macro_rules! insert_run {
+    () => {
+        "INSERT INTO runs (run_id, experiment_id, project, name, user_id, status, start_ms, artifact_uri, lifecycle, \
+         job_id, source) VALUES ($1, $2, $3, $4, $5, 'RUNNING', $6, $7, 'active', $8, $9) \
+         ON CONFLICT (run_id) DO UPDATE SET status = 'RUNNING', end_ms = NULL \
+         WHERE runs.experiment_id = excluded.experiment_id"
+    };
+}
+
+pub(super) use {insert_run, run_columns};
+
 impl Store {
     /// Starts a run in an active experiment. One that was started there before goes on: it is running again, and keeps all
     /// else.
     #[tracing::instrument(name = "db.runs.create", skip_all)]
     pub async fn create_run(&self, scope: &Scope, new: NewRun) -> Result<RunRow> {
-        let (scope, keys) = (scope.clone(), self.keys());
+        let keys = self.keys();
+        if self.backend() == Backend::Postgres
+            && let Some(ids) = keys.all_remembered(own_tags(&new).iter().map(|(key, _)| *key).chain([NAME_TAG]))
+            && ids.len() <= DIRECT_TAGS_MAX
+        {
+            return self.create_run_directly(scope, new, ids).await;
+        }
+        let scope = scope.clone();
         self.transact(move |tx| create(tx, &keys, &scope, &new)).await
     }
 
@@ -171,14 +192,27 @@ pub(crate) fn expect_run(tx: &mut Tx<'_>, scope: &Scope, run: &str) -> Result<Ru
 /// The run, if the scope sees it and it takes writes.
 pub(crate) fn run_to_write(tx: &mut Tx<'_>, scope: &Scope, run: &str) -> Result<RunHead> {
     let sql = "SELECT id, experiment_id, lifecycle, project FROM runs WHERE run_id = $1";
-    let found = tx.row(sql, &[run.into()], |row| {
-        let head = RunHead { id: row.int(0)?, experiment_id: row.int(1)? };
-        let active = row.str(2)? == "active";
-        Ok((head, active, scope.sees(row.str(3)?)))
-    })?;
+    writable(tx.row(sql, &[run.into()], |row| found_head(&row, scope))?, run)
+}
+
+/// A run that was looked up in order to write to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundHead {
+    head: RunHead,
+    is_active: bool,
+    is_seen: bool,
+}
+
+/// From a row that begins with id, experiment, lifecycle and project.
+pub(super) fn found_head(row: &Row<'_>, scope: &Scope) -> Result<FoundHead> {
+    let head = RunHead { id: row.int(0)?, experiment_id: row.int(1)? };
+    Ok(FoundHead { head, is_active: row.str(2)? == "active", is_seen: scope.sees(row.str(3)?) })
+}
+
+pub(super) fn writable(found: Option<FoundHead>, run: &str) -> Result<RunHead> {
     match found {
-        Some((head, true, true)) => Ok(head),
-        Some((_, false, true)) => {
+        Some(FoundHead { head, is_active: true, is_seen: true }) => Ok(head),
+        Some(FoundHead { is_active: false, is_seen: true, .. }) => {
             Err(StoreError::Conflict(format!("The run {run} must be in the 'active' state. Current state is deleted.")))
         }
         _ => Err(no_run(run)),
@@ -188,39 +222,64 @@ pub(crate) fn run_to_write(tx: &mut Tx<'_>, scope: &Scope, run: &str) -> Result<
 fn create(tx: &mut Tx<'_>, keys: &Keys, scope: &Scope, new: &NewRun) -> Result<RunRow> {
     let experiment = expect_experiment(tx, scope, new.experiment_id)?;
     expect_active(&experiment)?;
-    // What a job of this server makes lies with this server, wherever clients of the experiment put theirs.
-    let location = match new.job_id {
-        Some(_) => uri::append(OWN_ARTIFACTS, &[&experiment.id.to_string()]),
-        None => experiment.artifact_location,
-    };
-    let artifact_uri = uri::append(&location, &[new.run_id.as_str(), "artifacts"]);
-    let sql = concat!(
-        "INSERT INTO runs (run_id, experiment_id, project, name, user_id, status, start_ms, artifact_uri, lifecycle, \
-         job_id, source) VALUES ($1, $2, $3, $4, $5, 'RUNNING', $6, $7, 'active', $8, $9) \
-         ON CONFLICT (run_id) DO UPDATE SET status = 'RUNNING', end_ms = NULL \
-         WHERE runs.experiment_id = excluded.experiment_id RETURNING ",
-        run_columns!()
-    );
-    let (name, job, source) = (message(&new.name), new.job_id.map(|id| id.to_string()), value_text(&new.source));
-    let values = [
-        new.run_id.as_str().into(),
-        experiment.id.into(),
-        experiment.project.as_str().into(),
-        (&name).into(),
-        (&new.user_id).into(),
-        new.start_ms.into(),
-        (&artifact_uri).into(),
-        (&job).into(),
-        (&source).into(),
-    ];
-    let row = tx.row(sql, &values, read)?;
-    let row = row.ok_or_else(|| StoreError::Conflict(format!("run {} belongs to another experiment", new.run_id)))?;
-    let mut tags = last_of_each(&new.tags);
-    tags.retain(|(key, _)| *key != NAME_TAG);
+    let sql = concat!(insert_run!(), " RETURNING ", run_columns!());
+    let texts = NewTexts::of(new, &experiment);
+    let row = tx.row(sql, &texts.values(new, &experiment), read)?;
+    let row = row.ok_or_else(|| elsewhere(new))?;
+    let mut tags = own_tags(new);
     tags.push((NAME_TAG, &row.name));
     let ids = keys.intern(tx, &tags.iter().map(|(key, _)| *key).collect::<Vec<_>>())?;
     put_tags(tx, RunHead { id: row.id, experiment_id: row.experiment_id }, &ids, &tags)?;
     Ok(row)
+}
+
+pub(super) fn elsewhere(new: &NewRun) -> StoreError {
+    StoreError::Conflict(format!("run {} belongs to another experiment", new.run_id))
+}
+
+/// The tags of a new run besides that of its name, no key twice.
+pub(super) fn own_tags(new: &NewRun) -> Vec<(&str, &str)> {
+    let mut tags = last_of_each(&new.tags);
+    tags.retain(|(key, _)| *key != NAME_TAG);
+    tags
+}
+
+/// What a new run's row is made of.
+pub(super) struct NewTexts {
+    name: String,
+    artifact_uri: String,
+    job: Option<String>,
+    source: String,
+}
+
+impl NewTexts {
+    pub fn of(new: &NewRun, experiment: &ExperimentRow) -> Self {
+        // What a job of this server makes lies with this server, wherever clients of the experiment put theirs.
+        let location = match new.job_id {
+            Some(_) => uri::append(OWN_ARTIFACTS, &[&experiment.id.to_string()]),
+            None => experiment.artifact_location.clone(),
+        };
+        Self {
+            name: message(&new.name),
+            artifact_uri: uri::append(&location, &[new.run_id.as_str(), "artifacts"]),
+            job: new.job_id.map(|id| id.to_string()),
+            source: value_text(&new.source),
+        }
+    }
+
+    pub fn values<'v>(&'v self, new: &'v NewRun, experiment: &'v ExperimentRow) -> [Value<'v>; 9] {
+        [
+            new.run_id.as_str().into(),
+            experiment.id.into(),
+            experiment.project.as_str().into(),
+            (&self.name).into(),
+            (&new.user_id).into(),
+            new.start_ms.into(),
+            (&self.artifact_uri).into(),
+            (&self.job).into(),
+            (&self.source).into(),
+        ]
+    }
 }
 
 pub(crate) fn read(row: Row<'_>) -> Result<RunRow> {

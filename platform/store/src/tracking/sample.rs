@@ -1,5 +1,5 @@
 use super::compact::{Series, read_point};
-use super::history::find_series;
+use super::history::{batched, find_series};
 use super::point::merge;
 use super::pyramid::{LEVELS, Stretch, stretches};
 use super::{Keys, Point, Scope, pyramid, segment};
@@ -33,9 +33,9 @@ impl Store {
 }
 
 fn sample_run(tx: &mut Tx<'_>, keys: &Keys, scope: &Scope, (query, run): (&SampleQuery, &str)) -> Result<Vec<Point>> {
-    let Some(series) = find_series(tx, keys, scope, (run, &query.key))? else { return Ok(Vec::new()) };
-    let window = Window { series, steps: query.steps.unwrap_or((i64::MIN, i64::MAX)) };
-    let tail = window.tail(tx)?;
+    let Some(found) = find_series(tx, keys, scope, (run, &query.key))? else { return Ok(Vec::new()) };
+    let window = Window { series: found.series, steps: query.steps.unwrap_or((i64::MIN, i64::MAX)) };
+    let tail = window.tail(tx, found.in_batches)?;
     let sql = "SELECT CAST(COALESCE(SUM(points), 0) AS BIGINT) FROM metric_segments \
                WHERE run = $1 AND key = $2 AND step_min <= $4 AND step_max >= $3";
     let stored = tx.row(sql, &window.values(), |row| row.int(0))?.unwrap_or_default();
@@ -75,10 +75,17 @@ impl Window {
         (self.steps.0..=self.steps.1).contains(&point.step)
     }
 
-    fn tail(&self, tx: &mut Tx<'_>) -> Result<Vec<Point>> {
+    /// The points that are in no segment, in order.
+    fn tail(&self, tx: &mut Tx<'_>, in_batches: bool) -> Result<Vec<Point>> {
         let sql = "SELECT timestamp_ms, step, value, is_nan FROM metric_points \
                    WHERE run = $1 AND key = $2 AND step >= $3 AND step <= $4 ORDER BY timestamp_ms, step, value, is_nan";
-        tx.rows(sql, &self.values(), |row| read_point(&row, 0))
+        let rows = tx.rows(sql, &self.values(), |row| read_point(&row, 0))?;
+        if !in_batches {
+            return Ok(rows);
+        }
+        let mut batched = batched(tx, self.series)?;
+        batched.retain(|point| self.has(point));
+        Ok(merge(&rows, &batched))
     }
 
     /// All points of segments, in order.

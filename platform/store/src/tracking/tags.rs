@@ -1,13 +1,21 @@
 use super::runs::{NAME_TAG, RunHead, run_to_write};
 use super::{Scope, last_of_each, text};
 use crate::db::{Column, Insert, Tx};
+use crate::pool::Backend;
 use crate::{Result, Store, StoreError};
 
 impl Store {
     /// Sets tags, all or none; the last value of a key stays. The tag of its name renames the run.
     #[tracing::instrument(name = "db.runs.set_tags", skip_all, fields(tags = tags.len()))]
     pub async fn set_tags(&self, scope: &Scope, run: &str, tags: Vec<(String, String)>) -> Result<()> {
-        let (scope, keys, run) = (scope.clone(), self.keys(), run.to_owned());
+        let keys = self.keys();
+        if let (Backend::Postgres, [(key, value)]) = (self.backend(), &tags[..])
+            && key != NAME_TAG
+            && let Some(id) = keys.remembered(key)
+        {
+            return self.set_tag_directly(scope, run, (id, value.clone())).await;
+        }
+        let (scope, run) = (scope.clone(), run.to_owned());
         let operation = move |tx: &mut Tx<'_>| {
             let head = run_to_write(tx, &scope, &run)?;
             let tags = to_set(&tags);

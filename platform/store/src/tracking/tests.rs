@@ -1,3 +1,4 @@
+mod direct;
 mod experiments;
 mod histories;
 mod inputs;

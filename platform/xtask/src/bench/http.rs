@@ -36,13 +36,19 @@ impl Connection {
 
     pub fn request_with(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Vec<u8> {
         let body = body.map(Value::to_string).unwrap_or_default();
+        let headers = [headers, &[("content-type", "application/json")]].concat();
+        self.request_of(method, path, &headers, body.as_bytes())
+    }
+
+    /// A request with a body of any kind.
+    pub fn request_of(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\n{headers}accept: application/json\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\n{headers}accept: application/json\r\ncontent-length: {}\r\n\r\n",
             self.host,
             body.len()
         );
-        [head.into_bytes(), body.into_bytes()].concat()
+        [head.as_bytes(), body].concat()
     }
 
     pub fn send(&mut self, request: &[u8]) -> Result<Response> {

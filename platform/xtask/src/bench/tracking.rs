@@ -1,6 +1,7 @@
 //! Tracking against MLflow's own server: the same requests, one after the other, on one machine.
 
 mod load;
+mod otlp;
 mod peer;
 mod reads;
 mod scale;
@@ -10,11 +11,12 @@ mod table;
 mod writes;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 
-use peer::Peer;
+use peer::{Peer, Server};
 use table::{Figure, Table};
 
 #[derive(Args)]
@@ -22,13 +24,16 @@ pub struct TrackingArgs {
     /// tracking: MLflow's command; without it only Tiegel is measured.
     #[arg(long, default_value = ".venv-mlflow/bin/mlflow")]
     mlflow: PathBuf,
-    /// tracking: also measure MLflow with its default of four workers.
-    #[arg(long)]
-    four_workers: bool,
     /// tracking: runs in the searched experiment.
     #[arg(long, default_value_t = 5_000)]
     runs: usize,
-    /// tracking: also 100,000 runs, 10 million points and an artifact of 2 GB, on Tiegel only.
+    /// tracking: points of the history that is read.
+    #[arg(long, default_value_t = 100_000)]
+    points: usize,
+    /// tracking: how long each kind of request is repeated at most.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// tracking: also 100,000 runs, 10 million points and an artifact of 2 GB, on Tiegel with SQLite only.
     #[arg(long)]
     large: bool,
     /// tracking: an empty Postgres database on which Tiegel is measured too.
@@ -36,42 +41,130 @@ pub struct TrackingArgs {
     database_url: Option<String>,
 }
 
-/// Measures each server alone, so that none takes the other's processor.
-pub fn measure(bin: &Path, args: &TrackingArgs) -> Result<()> {
-    let mut table = Table::default();
-    table.add("tiegel", flow(&Peer::tiegel(bin, None), args, args.large)?);
-    if let Some(url) = &args.database_url {
-        table.add("tiegel, postgres", flow(&Peer::tiegel(bin, Some(url)), args, false)?);
-    }
-    if args.mlflow.exists() {
-        table.add("mlflow, 1 worker", flow(&Peer::mlflow(&args.mlflow, 1), args, false)?);
-        if args.four_workers {
-            table.add("mlflow, 4 workers", flow(&Peer::mlflow(&args.mlflow, 4), args, false)?);
-        }
-    }
-    print!("{}", table.text());
-    Ok(())
+/// How much of each kind of request.
+#[derive(Clone, Copy)]
+struct Plan {
+    runs: usize,
+    points: usize,
+    time: Duration,
+    large: bool,
 }
 
-fn flow(peer: &Peer, args: &TrackingArgs, is_large: bool) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    let folder = tempfile::tempdir()?;
-    let server = peer.start(folder.path())?;
-    figures.push(Figure::least("ready, empty", "ms", server.ready_after.as_secs_f64() * 1e3));
-    figures.push(Figure::least("memory, idle", "MiB", server.resident_mib()?));
-    figures.extend(writes::measure(&server)?);
-    let experiment = seed::runs(&server, args.runs)?;
-    figures.extend(reads::search(&server, &experiment, args.runs)?);
-    figures.extend(reads::history(&server)?);
-    figures.extend(spans::measure(&server)?);
-    figures.extend(scale::artifacts(&server, if is_large { scale::LARGE_BYTES } else { scale::SMALL_BYTES })?);
-    if is_large {
-        figures.extend(scale::points(&server)?);
-        figures.extend(scale::runs(&server)?);
+/// What is measured of one server.
+struct Bench {
+    label: &'static str,
+    figures: Vec<Figure>,
+    complete: bool,
+}
+
+/// Measures each server alone, so that none takes the other's processor. Answers whether everything could be measured.
+pub fn measure(bin: &Path, args: &TrackingArgs) -> Result<bool> {
+    let time = Duration::try_from_secs_f64(args.seconds)?;
+    let plan = Plan { runs: args.runs.max(2), points: args.points, time, large: args.large };
+    let mut table = Table::default();
+    let mut complete = true;
+    let mut add = |bench: Bench| {
+        complete &= bench.complete;
+        table.add(bench.label, bench.figures);
+    };
+    add(alone("tiegel", &Peer::tiegel(bin, None), plan)?);
+    let plan = Plan { large: false, ..plan };
+    if let Some(url) = &args.database_url {
+        add(alone("tiegel, postgres", &Peer::tiegel(bin, Some(url)), plan)?);
     }
-    figures.push(Figure::least("memory, after all", "MiB", server.resident_mib()?));
+    if args.mlflow.exists() {
+        for bench in mlflow(&args.mlflow, plan)? {
+            add(bench);
+        }
+    } else {
+        eprintln!("there is no {}: only Tiegel is measured; `.ci/setup mlflow` makes it", args.mlflow.display());
+    }
+    print!("{}", table.text());
+    Ok(complete)
+}
+
+fn alone(label: &'static str, peer: &Peer, plan: Plan) -> Result<Bench> {
+    let folder = tempfile::tempdir()?;
+    let mut bench = Bench::new(label);
+    let server = bench.start_empty(peer, folder.path())?;
+    bench.loads(&server, plan, None);
     drop(server);
-    let again = peer.start(folder.path())?;
-    figures.push(Figure::least("ready, with the data", "ms", again.ready_after.as_secs_f64() * 1e3));
-    Ok(figures)
+    drop(bench.start_filled(peer, folder.path())?);
+    Ok(bench)
+}
+
+/// With one worker, and with its default of four over the runs of the first: making them takes minutes.
+fn mlflow(bin: &Path, plan: Plan) -> Result<Vec<Bench>> {
+    let folder = tempfile::tempdir()?;
+    let (one, four) = (Peer::mlflow(bin, 1), Peer::mlflow(bin, 4));
+    let mut first = Bench::new("mlflow, 1 worker");
+    let server = first.start_empty(&one, folder.path())?;
+    let searched = first.loads(&server, plan, None);
+    drop(server);
+    drop(first.start_filled(&one, folder.path())?);
+    let mut second = Bench::new("mlflow, 4 workers");
+    drop(second.start_empty(&four, tempfile::tempdir()?.path())?);
+    let server = second.start_filled(&four, folder.path())?;
+    second.loads(&server, plan, searched);
+    drop(server);
+    Ok(vec![first, second])
+}
+
+impl Bench {
+    fn new(label: &'static str) -> Self {
+        Self { label, figures: Vec::new(), complete: true }
+    }
+
+    fn start_empty(&mut self, peer: &Peer, folder: &Path) -> Result<Server> {
+        let server = peer.start(folder)?;
+        let ready = server.ready_after.as_secs_f64() * 1e3;
+        self.figures.push(Figure::least("ready, empty", "ms", ready).at_most(100.0));
+        std::thread::sleep(peer::SETTLE);
+        self.figures.push(Figure::least("memory, idle", "MiB", server.resident_mib()?).at_most(40.0));
+        Ok(server)
+    }
+
+    fn start_filled(&mut self, peer: &Peer, folder: &Path) -> Result<Server> {
+        let server = peer.start(folder)?;
+        let ready = server.ready_after.as_secs_f64() * 1e3;
+        self.figures.push(Figure::least("ready, with all the data", "ms", ready).at_most(500.0));
+        Ok(server)
+    }
+
+    /// All requests. Runs to search in are made unless there is an experiment with them; answers that experiment.
+    fn loads(&mut self, server: &Server, plan: Plan, searched: Option<String>) -> Option<String> {
+        self.group("writing", || writes::measure(server, plan));
+        let mut experiment = searched;
+        self.group("searching", || {
+            let made = match &experiment {
+                Some(made) => made.clone(),
+                None => seed::runs(server, plan.runs)?,
+            };
+            experiment = Some(made.clone());
+            reads::search(server, &made, plan)
+        });
+        self.group("histories", || reads::history(server, plan));
+        self.group("spans", || spans::measure(server, plan));
+        self.group("artifacts", || scale::artifacts(server, plan));
+        if plan.large {
+            self.group("10 million points", || scale::points(server, plan));
+            self.group("100,000 runs", || scale::runs(server, plan));
+        }
+        self.group("memory", || {
+            Ok(vec![Figure::least("memory, after all", "MiB", server.resident_mib()?).at_most(150.0)])
+        });
+        experiment
+    }
+
+    /// What fails is missing in the table, and the rest goes on.
+    fn group(&mut self, what: &str, measure: impl FnOnce() -> Result<Vec<Figure>>) {
+        eprintln!("{}: {what}", self.label);
+        match measure() {
+            Ok(figures) => self.figures.extend(figures),
+            Err(error) => {
+                eprintln!("{}: {what} failed: {error:#}", self.label);
+                self.complete = false;
+            }
+        }
+    }
 }

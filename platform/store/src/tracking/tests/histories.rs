@@ -131,3 +131,108 @@ store_tests! {
         assert_eq!(sample(&store, Some((70_000, 80_000)), 100).await, []);
     }
 }
+
+/// Metrics of one step, of which every 50th is logged at some steps only.
+fn step(number: i64) -> Vec<LoggedMetric> {
+    let is_logged = |key: &i64| key % 50 != 0 || number % (key / 50 + 2) == 0;
+    let logged = |key: i64| metric(&format!("m{key}"), number, 1_000 + number, (number * key) as f64);
+    (0..200).filter(is_logged).map(logged).collect()
+}
+
+store_tests! {
+    async fn steps_of_many_metrics_are_folded_and_stay_the_same(store) {
+        start(&store, "r1", "delays", 5).await;
+        for number in 0..600 {
+            log(&store, "r1", step(number)).await;
+            if number % 100 == 0 {
+                // Again, and late.
+                log(&store, "r1", step(number)).await;
+                log(&store, "r1", step(number / 2)).await;
+            }
+        }
+        for key in [0, 1, 50, 100, 150, 199] {
+            let name = format!("m{key}");
+            let expected: Vec<Point> =
+                (0..600).flat_map(step).filter(|metric| metric.key == name).map(|metric| metric.point).collect();
+            assert!(history(&store, "r1", &name).await == expected, "{name}");
+            let after = Some(expected[expected.len() / 3]);
+            let query = HistoryQuery { run: "r1".to_owned(), key: name.clone(), after, points_max: 50 };
+            let page = store.history(&Scope::All, query).await.unwrap();
+            assert!(page.points == expected[expected.len() / 3 + 1..][..50] && page.more, "{name}");
+            let query = SampleQuery { runs: vec!["r1".to_owned()], key: name, steps: None, points_max: 2_500 };
+            assert!(store.sample(&Scope::All, query).await.unwrap()[0] == expected);
+        }
+        let sql = "SELECT COUNT(*) FROM metric_batches";
+        let batches = store.query(move |tx| tx.row(sql, &[], |row| row.int(0))).await.unwrap().unwrap();
+        assert!(batches < 256, "{batches} batches are left");
+        assert!(segments(&store).await >= 190);
+    }
+
+    async fn a_batch_that_comes_late_while_others_are_folded_is_kept(store) {
+        let number = |run: &str| format!("SELECT id FROM runs WHERE run_id = '{run}'");
+        start(&store, "r1", "delays", 5).await;
+        // The fold of so many metrics takes more than one operation.
+        for number in 0..258 {
+            log(&store, "r1", step(number)).await;
+        }
+        let late = super::super::wide::encode(&[(10, Point::new(1, -7, 0.5)), (20, Point::new(2, -7, f64::NAN))]);
+        let insert = format!("INSERT INTO metric_batches (id, run, data) VALUES (-1, ({}), $1)", number("r1"));
+        store.transact(move |tx| tx.execute(&insert, &[late[..].into()])).await.unwrap();
+        for number in 258..300 {
+            log(&store, "r1", step(number)).await;
+        }
+        assert!(segments(&store).await > 0, "nothing was folded");
+        let mut late = 0;
+        for key in 0..200 {
+            late += history(&store, "r1", &format!("m{key}")).await.iter().filter(|point| point.step == -7).count();
+        }
+        assert_eq!(late, 2);
+    }
+
+    async fn metrics_logged_at_once_are_read_at_once(store) {
+        start(&store, "r1", "delays", 5).await;
+        let values = [0.5, f64::NAN, f64::INFINITY, -0.0];
+        let batch = |step: i64| -> Vec<LoggedMetric> {
+            (0..60).map(|key| metric(&format!("m{key}"), step, 9 - step, values[(key % 4) as usize])).collect()
+        };
+        for number in [3, 1, 3, 2] {
+            log(&store, "r1", batch(number)).await;
+        }
+        let latest = store.latest_metrics(&run_id("r1")).await.unwrap();
+        assert_eq!((latest.len(), latest[0].1), (60, Point::new(6, 3, 0.5)));
+        for (key, value) in values.into_iter().enumerate() {
+            let expected = [3, 2, 1].map(|step| Point::new(9 - step, step, value));
+            assert_eq!(history(&store, "r1", &format!("m{key}")).await, expected);
+            let query = HistoryQuery {
+                run: "r1".to_owned(),
+                key: format!("m{key}"),
+                after: Some(expected[0]),
+                points_max: 1,
+            };
+            let page = store.history(&Scope::All, query).await.unwrap();
+            assert_eq!(page, HistoryPage { points: vec![expected[1]], more: true });
+        }
+        // A point that is a row as well is one point.
+        store.log_metric(&Scope::All, "r1", metric("m0", 3, 6, 0.5)).await.unwrap();
+        assert_eq!(history(&store, "r1", "m0").await.len(), 3);
+        let run = store.run(&run_id("r1")).await.unwrap().unwrap().id;
+        assert_eq!(store.query(move |tx| count_points(tx, run)).await.unwrap(), 180);
+    }
+
+    async fn writers_of_many_metrics_at_once_fold_together(store) {
+        start(&store, "r1", "delays", 5).await;
+        let writer = |number: i64| {
+            let store = store.clone();
+            async move {
+                for step in 0..150 {
+                    let metrics = (0..40).map(|key| metric(&format!("m{key}"), step, number, 1.0)).collect();
+                    log(&store, "r1", metrics).await;
+                }
+            }
+        };
+        tokio::join!(writer(0), writer(1), writer(2), writer(3));
+        for key in 0..40 {
+            assert_eq!(history(&store, "r1", &format!("m{key}")).await.len(), 600, "{key}");
+        }
+    }
+}

@@ -1,9 +1,10 @@
-//! The servers that are compared, each over an empty folder of its own.
+//! The servers that are compared, each over a folder of its own.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::bench::http::Connection;
 
+/// Before the memory of a server that nobody asked anything is read.
+pub const SETTLE: Duration = Duration::from_secs(2);
 const READY_SECONDS_MAX: u64 = 120;
 const POLL: Duration = Duration::from_millis(1);
+const SAMPLE: Duration = Duration::from_millis(10);
+
+/// Ends the server's processes once its standard input does, which is when the benchmark ends, however it does.
+const WATCHDOG: &str = r#"cat >/dev/null; kill -s KILL -- "-$1" 2>/dev/null"#;
 
 pub enum Peer {
     Tiegel { bin: PathBuf, database_url: Option<String> },
@@ -21,7 +28,10 @@ pub enum Peer {
 
 /// A running server and all its processes, ended when it is dropped.
 pub struct Server {
+    /// The first of a process group.
     child: Child,
+    watchdog: Child,
+    lifeline: Option<ChildStdin>,
     /// HOST:PORT.
     pub host: String,
     pub ready_after: Duration,
@@ -39,10 +49,10 @@ impl Peer {
     pub fn start(&self, folder: &Path) -> Result<Server> {
         let host = TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?.to_string();
         let mut command = self.command(folder, &host);
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let started = Instant::now();
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
-        let mut server = Server { child, host, ready_after: Duration::ZERO };
+        let mut server = Server::guarded(child, host)?;
         while !server.answers() {
             if let Some(status) = server.child.try_wait()? {
                 bail!("{command:?} ended with {status} before it answered");
@@ -81,6 +91,22 @@ impl Peer {
 }
 
 impl Server {
+    fn guarded(mut child: Child, host: String) -> Result<Self> {
+        let group = child.id().to_string();
+        let mut watchdog = Command::new("sh");
+        let watchdog = watchdog.args(["-c", WATCHDOG, "sh", &group]).stdin(Stdio::piped()).process_group(0).spawn();
+        let mut watchdog = match watchdog {
+            Ok(watchdog) => watchdog,
+            Err(error) => {
+                // Nobody else would end it.
+                _ = child.kill();
+                return Err(error).context("cannot run sh");
+            }
+        };
+        let lifeline = watchdog.stdin.take();
+        Ok(Self { child, watchdog, lifeline, host, ready_after: Duration::ZERO })
+    }
+
     pub fn connect(&self) -> Result<Connection> {
         Connection::open(&self.host)
     }
@@ -98,17 +124,35 @@ impl Server {
     pub fn resident_mib(&self) -> Result<f64> {
         tree(self.child.id())?.into_iter().map(resident_mib).sum()
     }
+
+    /// The most memory that it holds while something is done, in MiB.
+    pub fn resident_mib_during<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
+        let is_over = AtomicBool::new(false);
+        let watch = || {
+            let mut most = 0.0_f64;
+            while !is_over.load(Ordering::Relaxed) {
+                most = most.max(self.resident_mib().unwrap_or(0.0));
+                thread::sleep(SAMPLE);
+            }
+            most
+        };
+        thread::scope(|scope| {
+            let watcher = scope.spawn(watch);
+            let done = work();
+            is_over.store(true, Ordering::Relaxed);
+            let most = watcher.join().unwrap_or(0.0);
+            Ok((done?, most))
+        })
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let processes = tree(self.child.id()).unwrap_or_default();
+        drop(self.lifeline.take());
         // Those that ended by themselves are what is wanted.
+        _ = self.watchdog.wait();
         _ = self.child.kill();
         _ = self.child.wait();
-        for process in processes.into_iter().skip(1) {
-            _ = Command::new("kill").arg(process.to_string()).stderr(Stdio::null()).status();
-        }
     }
 }
 
@@ -117,19 +161,19 @@ fn tree(root: u32) -> Result<Vec<u32>> {
     let mut all = vec![root];
     let mut at = 0;
     while let Some(process) = all.get(at).copied() {
-        let path = format!("/proc/{process}/task/{process}/children");
-        let children = std::fs::read_to_string(path).unwrap_or_default();
-        all.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+        for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+        }
         at += 1;
     }
     Ok(all)
 }
 
+/// Of a process that is gone, none.
 fn resident_mib(process: u32) -> Result<f64> {
-    let Ok(file) = std::fs::File::open(format!("/proc/{process}/status")) else {
-        return Ok(0.0);
-    };
-    let line = BufReader::new(file).lines().map_while(Result::ok).find(|line| line.starts_with("VmRSS:"));
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
     Ok(kib.unwrap_or(0.0) / 1024.0)
 }

@@ -9,25 +9,40 @@ use anyhow::{Context, Result, ensure};
 use super::load::one;
 use super::peer::Server;
 use super::table::Figure;
-use super::{reads, seed};
+use super::{Plan, reads, seed};
 
-pub const SMALL_BYTES: usize = 64 << 20;
-pub const LARGE_BYTES: usize = 2 << 30;
+const SMALL_BYTES: usize = 64 << 20;
+const LARGE_BYTES: usize = 2 << 30;
 const POINTS: usize = 10_000_000;
 const RUNS: usize = 100_000;
+const SAMPLES: usize = 100;
+const ARTIFACT: &str = "/api/2.0/mlflow-artifacts/artifacts/bench/large.bin";
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(120);
 const PIECE_BYTES: usize = 1 << 20;
-const TIME: Duration = Duration::from_secs(5);
 
 /// One artifact up and down.
-pub fn artifacts(server: &Server, bytes: usize) -> Result<Vec<Figure>> {
-    let path = "/api/2.0/mlflow-artifacts/artifacts/bench/large.bin";
+pub fn artifacts(server: &Server, plan: Plan) -> Result<Vec<Figure>> {
+    let bytes = if plan.large { LARGE_BYTES } else { SMALL_BYTES };
     let before = server.resident_mib()?;
+    let (up, most_up) = server.resident_mib_during(|| upload(server, bytes))?;
+    let (down, most_down) = server.resident_mib_during(|| download(server, bytes))?;
+    let label = |what: &str| format!("artifact of {} MiB {what}", bytes >> 20);
+    let rate = |time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
+    let added = (most_up.max(most_down) - before).max(0.01);
+    Ok(vec![
+        Figure::rate(label("up"), "MB/s", rate(up)).at_least(500.0),
+        Figure::rate(label("down"), "MB/s", rate(down)).at_least(500.0),
+        Figure::least(label("up and down, memory added"), "MiB", added).at_most(20.0),
+    ])
+}
+
+fn upload(server: &Server, bytes: usize) -> Result<Duration> {
     let piece: Vec<u8> = (0..PIECE_BYTES).map(|i| ((i * 31) >> 3) as u8).collect();
     let started = Instant::now();
-    let mut stream = TcpStream::connect(&server.host)?;
+    let mut stream = connect(server)?;
     write!(
         stream,
-        "PUT {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {bytes}\r\n\r\n",
+        "PUT {ARTIFACT} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {bytes}\r\n\r\n",
         server.host
     )?;
     for number in 0..bytes / PIECE_BYTES {
@@ -36,24 +51,26 @@ pub fn artifacts(server: &Server, bytes: usize) -> Result<Vec<Figure>> {
     }
     let answer = std::io::read_to_string(&mut stream)?;
     ensure!(answer.starts_with("HTTP/1.1 200"), "the upload was answered {answer}");
-    let up = started.elapsed();
-    let held = server.resident_mib()? - before;
+    Ok(started.elapsed())
+}
+
+fn download(server: &Server, bytes: usize) -> Result<Duration> {
     let started = Instant::now();
-    let mut stream = TcpStream::connect(&server.host)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", server.host)?;
+    let mut stream = connect(server)?;
+    write!(stream, "GET {ARTIFACT} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", server.host)?;
     let read = std::io::copy(&mut stream, &mut std::io::sink())?;
     ensure!(read as usize > bytes, "the download ended after {read} bytes");
-    let down = started.elapsed();
-    let rate = |time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
-    Ok(vec![
-        Figure::rate("artifact up", "MB/s", rate(up)),
-        Figure::rate("artifact down", "MB/s", rate(down)),
-        Figure::least("artifact up, memory added", "MiB", held.max(0.01)),
-    ])
+    Ok(started.elapsed())
+}
+
+fn connect(server: &Server) -> Result<TcpStream> {
+    let stream = TcpStream::connect(&server.host)?;
+    stream.set_read_timeout(Some(TRANSFER_TIMEOUT))?;
+    Ok(stream)
 }
 
 /// Samples of a history of 10 million points.
-pub fn points(server: &Server) -> Result<Vec<Figure>> {
+pub fn points(server: &Server, plan: Plan) -> Result<Vec<Figure>> {
     let mut connection = server.connect()?;
     let experiment = seed::experiment(&mut connection, "long history")?;
     let run_id = seed::run(&mut connection, &experiment, 1)?;
@@ -61,15 +78,15 @@ pub fn points(server: &Server) -> Result<Vec<Figure>> {
     let path = format!(
         "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval?run_ids={run_id}&metric_key=loss&max_results=320"
     );
-    let mut load = one(server, 20, TIME, |c, _| c.request("GET", &path, None))?;
+    let mut load = one(server, SAMPLES, plan.time, |c, _| c.request("GET", &path, None))?;
     Ok(vec![
-        Figure::rate("10 million points logged", "metrics/s", POINTS as f64 / took.as_secs_f64()),
-        Figure::percentile("history, 320 of 10 million, p50", &mut load.samples_ms, 50.0),
+        Figure::rate("10 million points logged", "metrics/s", POINTS as f64 / took.as_secs_f64()).at_least(150_000.0),
+        Figure::percentile("history of 10 million, 320 sampled, p50", &mut load.samples_ms, 50.0).at_most(50.0),
     ])
 }
 
 /// The searches again, over 100,000 runs.
-pub fn runs(server: &Server) -> Result<Vec<Figure>> {
+pub fn runs(server: &Server, plan: Plan) -> Result<Vec<Figure>> {
     let experiment = seed::runs(server, RUNS).context("filling 100,000 runs")?;
-    reads::search(server, &experiment, RUNS)
+    reads::search(server, &experiment, Plan { runs: RUNS, ..plan })
 }
