@@ -1313,7 +1313,10 @@ export interface operations {
     };
     set_alias: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Needed where several projects have a model of the name. */
+                project?: string;
+            };
             header?: never;
             path: {
                 model: string;
@@ -1347,7 +1350,10 @@ export interface operations {
     };
     get_version: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Needed where several projects have a model of the name. */
+                project?: string;
+            };
             header?: never;
             path: {
                 model: string;
