@@ -169,7 +169,8 @@ async fn files_that_a_registered_version_stands_on_outlive_their_run() {
     assert!(fixture.is_file("0/a/artifacts/model/weights").await && fixture.has(&model).await);
     assert_eq!(fixture.collector.collect(ALL).await.unwrap(), Collected::default());
     // And not the version.
-    let change = Change { actor: "ann".to_owned(), at_ms: 2, scope: Scope::All };
+    let project: Name = "default".parse().unwrap();
+    let change = Change { actor: "ann".to_owned(), at_ms: 2, project };
     fixture.store().delete_version("m", 1, change).await.unwrap();
     let would = fixture.collector.collect(Pass { dry_run: true, ..ALL }).await.unwrap();
     let collected = fixture.collector.collect(NOTHING_DELETED).await.unwrap();

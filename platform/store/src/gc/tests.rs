@@ -83,7 +83,7 @@ store_tests! {
         assert_eq!(store.run(&"old".parse().unwrap()).await.unwrap(), None);
         assert!(matches!(store.restore_run(&Scope::All, "old").await, Err(StoreError::NotFound(_))));
         assert!(store.run(&"restored".parse().unwrap()).await.unwrap().is_some());
-        let tree = format!("mlflow-artifacts:/{experiment}/old/artifacts");
+        let tree = format!("mlflow-artifacts:/workspaces/flights/{experiment}/old/artifacts");
         assert_eq!(store.leftovers().await.unwrap(), [Leftover::Run(old), Leftover::Tree(tree)]);
     }
 
@@ -143,7 +143,7 @@ store_tests! {
         assert_eq!(store.deleted_until(9).await.unwrap(), Deleted::default());
         let deleted = store.deleted_until(10).await.unwrap();
         assert_eq!(deleted.experiments.iter().map(|e| e.id).collect::<Vec<_>>(), [gone], "the first one always stays");
-        assert_eq!(deleted.experiments[0].tree, Some(format!("mlflow-artifacts:/{gone}/traces")));
+        assert_eq!(deleted.experiments[0].tree, Some(format!("mlflow-artifacts:/workspaces/flights/{gone}/traces")));
         assert_eq!(deleted.logged_models.iter().map(|m| m.id.as_str()).collect::<Vec<_>>(), ["m-1"]);
         assert_eq!((deleted.runs.len(), deleted.traces), (1, 1));
         assert_eq!(store.remove_deleted_experiment(gone, 10).await.unwrap(), None, "it still has a run");
@@ -179,12 +179,12 @@ store_tests! {
             store.create_logged_model(new, 1).await.unwrap();
         }
         store.delete_logged_model("m-1", 10).await.unwrap();
-        assert_eq!(store.model_places().await.unwrap(), [format!("mlflow-artifacts:/{experiment}/models/m-2/artifacts")]);
+        assert_eq!(store.model_places().await.unwrap(), [format!("mlflow-artifacts:/workspaces/flights/{experiment}/models/m-2/artifacts")]);
         assert!(!store.remove_deleted_logged_model("m-1", 9).await.unwrap());
         assert!(!store.remove_deleted_logged_model("m-2", 99).await.unwrap());
         assert!(store.remove_deleted_logged_model("m-1", 10).await.unwrap());
         assert_eq!(store.logged_model("m-1", true).await.unwrap(), None);
-        let tree = format!("mlflow-artifacts:/{experiment}/models/m-1/artifacts");
+        let tree = format!("mlflow-artifacts:/workspaces/flights/{experiment}/models/m-1/artifacts");
         assert_eq!(store.leftovers().await.unwrap(), [Leftover::Tree(tree)]);
     }
 
