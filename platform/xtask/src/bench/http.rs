@@ -29,6 +29,11 @@ impl Connection {
         Ok(Self { host: host.to_owned(), stream: BufReader::new(stream) })
     }
 
+    /// HOST:PORT.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// The bytes of a request, made once so that a loop sends only.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
         self.request_with(method, path, body, &[])

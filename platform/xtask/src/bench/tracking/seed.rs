@@ -1,7 +1,5 @@
 //! The data that searches run over: the same on each server.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
@@ -30,9 +28,9 @@ pub fn runs(server: &Server, count: usize) -> Result<String> {
     Ok(experiment)
 }
 
-/// A new experiment; on a server that was measured before there may be one of this name.
+/// A new experiment; the same data behind another port may have one of this name.
 pub fn experiment(connection: &mut Connection, name: &str) -> Result<String> {
-    let name = format!("{name} of {}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis());
+    let name = format!("{name} at {}", connection.host());
     let answer = connection.json("POST", "/api/2.0/mlflow/experiments/create", Some(&json!({ "name": name })))?;
     Ok(answer["experiment_id"].as_str().context("no experiment id")?.to_owned())
 }
