@@ -62,7 +62,7 @@ store_tests! {
             ("span.name IN ('span1', 'span3')", "13"),
             ("trace.text LIKE '%claude%'", "2"),
             ("trace.text ILIKE '%CLAUDE%'", "2"),
-            ("span.content LIKE '%\\\\\"gpt%'", "1"),
+            ("span.content LIKE '%\\\"gpt%'", "1"),
         ]).await;
     }
 
