@@ -76,9 +76,9 @@ impl Store {
     }
 
     /// Who names these blobs, all in one look: a blob that moves from one row to another is not missed.
-    #[tracing::instrument(name = "db.gc.referrers", skip_all)]
     ///
     /// Without `with_files`, what is only a file counts as unnamed.
+    #[tracing::instrument(name = "db.gc.referrers", skip_all)]
     pub async fn referrers(&self, blobs: BTreeSet<Digest>, with_files: bool) -> Result<Referrers> {
         self.query(move |tx| {
             let mut unnamed = blobs;
