@@ -1,5 +1,7 @@
 //! The layers around all routes, in order.
 
+mod unread;
+
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +77,7 @@ pub fn edge(router: Router, config: EdgeConfig) -> Router {
         .layer(CatchPanicLayer::custom(answer_panic))
         .layer(map_response(headers::secure))
         .layer(from_fn_with_state(on_response, trace::trace))
+        .layer(from_fn(unread::read_rest))
 }
 
 /// A body for the bare 405 of the router, which adds the `Allow` header only once all layers are done.

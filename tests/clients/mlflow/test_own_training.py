@@ -12,7 +12,7 @@ import pytest
 def reader(tmp_path_factory):
     """A client of a server that trained a model."""
     with houses.served(tmp_path_factory.mktemp("own")) as url:
-        yield mlflow.MlflowClient(url)
+        yield mlflow.MlflowClient(url, registry_uri=url)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,7 @@ def test_its_files_come_by_the_run_and_by_the_alias(reader, trained, tmp_path):
 
     by_run = pathlib.Path(reader.download_artifacts(run_id, "model", str(tmp_path)))
     mlflow.set_tracking_uri(reader.tracking_uri)
+    mlflow.set_registry_uri(reader.tracking_uri)
     by_alias = pathlib.Path(mlflow.artifacts.download_artifacts("models:/price@champion"))
     for name in ("weights.safetensors", "bundle.json"):
         assert (by_run / name).read_bytes() == (by_alias / name).read_bytes() != b""

@@ -1,4 +1,4 @@
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -115,4 +115,26 @@ async fn a_handlers_own_security_header_stays() {
     let router = Router::new().route("/x", get(async || [(header::X_FRAME_OPTIONS, "SAMEORIGIN")]));
     let response = get_from(edge(router, EdgeConfig { guard: local(), on_response: None }), "/x").await;
     assert_eq!(response.headers()[header::X_FRAME_OPTIONS], "SAMEORIGIN");
+}
+
+/// A body that is sent piece by piece, as it comes over a slow connection.
+fn streamed(pieces: usize, bytes: usize) -> Body {
+    let piece = move |_| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; bytes]));
+    Body::from_stream(futures::stream::iter((0..pieces).map(piece)))
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_refused_request_is_read_or_its_connection_is_closed() {
+    for (uri, status) in [("/api/v1/nothing", StatusCode::NOT_FOUND), ("/api/v1/small", StatusCode::METHOD_NOT_ALLOWED)]
+    {
+        for (pieces, connection) in [(1, None), (60, None), (2_000, Some("close"))] {
+            let response = send(server(), posted(uri, streamed(pieces, 1_000))).await;
+            assert_eq!(response.status(), status);
+            let told = response.headers().get(header::CONNECTION).map(|value| value.to_str().unwrap());
+            assert_eq!(told, connection, "{uri} with {pieces} pieces");
+        }
+    }
+    let response = send(server(), posted("/api/v1/upload", streamed(60, 1_000))).await;
+    assert!(!response.headers().contains_key(header::CONNECTION));
+    assert_eq!(&body_of(response).await[..], b"60000");
 }
