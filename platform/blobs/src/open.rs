@@ -50,49 +50,30 @@ impl Blobs {
     /// As [`Blobs::open`]; `grace` is how long a blob stays that nothing refers to.
     pub fn open_with(url_or_path: &str, options: Vec<(String, String)>, grace: Duration) -> Result<Blobs> {
         check_options(&options)?;
+        let (objects, folder, remote, scratch, own): (Arc<dyn ObjectStore>, _, _, _, _) =
+            match Location::parse(url_or_path)? {
+                Location::Folder(path) => {
+                    let folder = Folder::open(&path)?;
+                    let objects = Arc::new(LocalFileSystem::new_with_prefix(folder.root())?);
+                    let scratch = folder.scratch();
+                    (objects, Some(folder), None, scratch, None)
+                }
+                Location::Remote(url) => {
+                    let remote = Remote::connect(&url, &options)?;
+                    let objects: Arc<dyn ObjectStore> = if remote.prefix.as_ref().is_empty() {
+                        remote.objects.clone()
+                    } else {
+                        Arc::new(PrefixStore::new(remote.objects.clone(), remote.prefix.clone()))
+                    };
+                    let own = tempfile::Builder::new().prefix("tiegel-").tempdir();
+                    let own = own.map_err(BlobError::io(std::path::Path::new("a folder for scratch files")))?;
+                    let scratch = own.path().to_owned();
+                    (objects, None, Some(remote), scratch, Some(own))
+                }
+            };
         let groups = std::array::from_fn(|_| RwLock::default());
-        match Location::parse(url_or_path)? {
-            Location::Folder(path) => {
-                let folder = Folder::open(&path)?;
-                let objects = Arc::new(LocalFileSystem::new_with_prefix(folder.root())?);
-                let scratch = folder.scratch();
-                let folder = Some(folder);
-                let (remote, own) = (None, None);
-                Ok(Self(Arc::new(Inner {
-                    objects,
-                    folder,
-                    remote,
-                    scratch,
-                    options,
-                    grace,
-                    groups,
-                    _own_scratch: own,
-                })))
-            }
-            Location::Remote(url) => {
-                let remote = Remote::connect(&url, &options)?;
-                let objects: Arc<dyn ObjectStore> = if remote.prefix.as_ref().is_empty() {
-                    remote.objects.clone()
-                } else {
-                    Arc::new(PrefixStore::new(remote.objects.clone(), remote.prefix.clone()))
-                };
-                let remote = Some(remote);
-                let own = tempfile::Builder::new().prefix("tiegel-").tempdir();
-                let own = own.map_err(BlobError::io(std::path::Path::new("a folder for scratch files")))?;
-                let scratch = own.path().to_owned();
-                let (folder, own) = (None, Some(own));
-                Ok(Self(Arc::new(Inner {
-                    objects,
-                    folder,
-                    remote,
-                    scratch,
-                    options,
-                    grace,
-                    groups,
-                    _own_scratch: own,
-                })))
-            }
-        }
+        let inner = Inner { objects, folder, remote, scratch, options, grace, groups, _own_scratch: own };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The objects, whose root is the blobs' root: a blob is at its [`Digest::blob_path`].

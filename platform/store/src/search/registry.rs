@@ -6,7 +6,7 @@ use tiegel_search::{Entity, Family, Filter, Order};
 use super::entity::{Attribute, Latest, Lookup, Searched, Side, Values};
 use super::runs::visible;
 use super::{Bound, Page, Search, projects};
-use crate::db::Tx;
+use crate::db::{Tx, Value};
 use crate::registry::loading::{in_first, list, list_of_texts, models, text_in_first, versions};
 use crate::registry::logged;
 use crate::{LoggedModelRow, ModelRow, ModelVersionRow, Result, Scope, Store};
@@ -38,26 +38,12 @@ pub struct SearchLoggedModels {
 impl Store {
     #[tracing::instrument(name = "db.models.search", skip_all)]
     pub async fn search_models(&self, search: SearchRegistry) -> Result<Page<ModelRow>> {
-        let operation = move |tx: &mut Tx<'_>| {
-            let found = registered(tx, search, &MODELS)?;
-            let ids: Vec<i64> = found.rows.iter().filter_map(Bound::int).collect();
-            let rest = format!("WHERE id {}", in_first(tx));
-            let rows = models(tx, &rest, &[(&list(ids.iter().copied())).into()])?;
-            Ok(Page { rows: in_order(&ids, rows, |row| row.id), next: found.next })
-        };
-        self.query(operation).await
+        self.query(move |tx| registered(tx, search, &MODELS, models, |row| row.id)).await
     }
 
     #[tracing::instrument(name = "db.model_versions.search", skip_all)]
     pub async fn search_model_versions(&self, search: SearchRegistry) -> Result<Page<ModelVersionRow>> {
-        let operation = move |tx: &mut Tx<'_>| {
-            let found = registered(tx, search, &VERSIONS)?;
-            let ids: Vec<i64> = found.rows.iter().filter_map(Bound::int).collect();
-            let rest = format!("WHERE id {}", in_first(tx));
-            let rows = versions(tx, &rest, &[(&list(ids.iter().copied())).into()])?;
-            Ok(Page { rows: in_order(&ids, rows, |row| row.id), next: found.next })
-        };
-        self.query(operation).await
+        self.query(move |tx| registered(tx, search, &VERSIONS, versions, |row| row.id)).await
     }
 
     #[tracing::instrument(name = "db.logged_models.search", skip_all)]
@@ -75,10 +61,20 @@ impl Store {
     }
 }
 
-fn registered(tx: &mut Tx<'_>, search: SearchRegistry, searched: &'static Searched) -> Result<Page<Bound>> {
+fn registered<R>(
+    tx: &mut Tx<'_>,
+    search: SearchRegistry,
+    searched: &'static Searched,
+    select: impl FnOnce(&mut Tx<'_>, &str, &[Value<'_>]) -> Result<Vec<R>>,
+    id_of: impl Fn(&R) -> i64,
+) -> Result<Page<R>> {
     let scopes = projects(tx, &search.scope)?;
     let SearchRegistry { filter, order, limit, token, .. } = search;
-    Search { token, ..Search::new(scopes, filter, order, limit) }.page(tx, searched)
+    let found = Search { token, ..Search::new(scopes, filter, order, limit) }.page(tx, searched)?;
+    let ids: Vec<i64> = found.rows.iter().filter_map(Bound::int).collect();
+    let rest = format!("WHERE id {}", in_first(tx));
+    let rows = select(tx, &rest, &[(&list(ids.iter().copied())).into()])?;
+    Ok(Page { rows: in_order(&ids, rows, id_of), next: found.next })
 }
 
 fn in_order<I: Hash + Eq, R>(ids: &[I], rows: Vec<R>, id_of: impl Fn(&R) -> I) -> Vec<R> {
