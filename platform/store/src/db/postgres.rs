@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -48,7 +48,8 @@ impl Frame {
 
 impl Postgres {
     pub async fn open(url: &str) -> Result<Self> {
-        let options: PgConnectOptions = url.parse()?;
+        // A span times each operation. A slow statement is no fault, and sqlx would warn with its whole text.
+        let options = url.parse::<PgConnectOptions>()?.disable_statement_logging();
         Ok(Self(Connections::open(options.statement_cache_capacity(STATEMENTS_MAX)).await?))
     }
 
