@@ -1,6 +1,6 @@
 //! Where the repository is, and what cargo knows of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -12,11 +12,10 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Reads the workspace that this program was compiled in, without the network.
+    /// Reads the workspace of the current folder, without the network. Where this program was compiled says nothing:
+    /// clones may share a target folder.
     pub fn load() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
         let metadata = MetadataCommand::new()
-            .manifest_path(manifest)
             .no_deps()
             .other_options(vec!["--offline".to_owned()])
             .exec()
