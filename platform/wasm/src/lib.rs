@@ -22,7 +22,6 @@ mod instance;
 mod lift;
 mod lower;
 mod mac;
-pub mod manifest;
 mod schema;
 mod slots;
 mod text;
