@@ -38,12 +38,12 @@ pub struct SearchLoggedModels {
 impl Store {
     #[tracing::instrument(name = "db.models.search", skip_all)]
     pub async fn search_models(&self, search: SearchRegistry) -> Result<Page<ModelRow>> {
-        self.query(move |tx| registered(tx, search, &MODELS, models, |row| row.id)).await
+        self.query(move |tx| registered(tx, search, &MODELS, (models, |row| row.id))).await
     }
 
     #[tracing::instrument(name = "db.model_versions.search", skip_all)]
     pub async fn search_model_versions(&self, search: SearchRegistry) -> Result<Page<ModelVersionRow>> {
-        self.query(move |tx| registered(tx, search, &VERSIONS, versions, |row| row.id)).await
+        self.query(move |tx| registered(tx, search, &VERSIONS, (versions, |row| row.id))).await
     }
 
     #[tracing::instrument(name = "db.logged_models.search", skip_all)]
@@ -65,8 +65,7 @@ fn registered<R>(
     tx: &mut Tx<'_>,
     search: SearchRegistry,
     searched: &'static Searched,
-    select: impl FnOnce(&mut Tx<'_>, &str, &[Value<'_>]) -> Result<Vec<R>>,
-    id_of: impl Fn(&R) -> i64,
+    (select, id_of): (impl FnOnce(&mut Tx<'_>, &str, &[Value<'_>]) -> Result<Vec<R>>, impl Fn(&R) -> i64),
 ) -> Result<Page<R>> {
     let scopes = projects(tx, &search.scope)?;
     let SearchRegistry { filter, order, limit, token, .. } = search;
