@@ -108,8 +108,9 @@ impl Blobs {
     {
         let mut busy = Sink::new(self.temp_file()?).start(first);
         while !intake.has_ended {
-            let batch = intake.batch().await?;
-            busy = busy.done().await?.start(batch);
+            let batch = intake.batch().await;
+            // The write ends before a refusal is answered: no file is left that a slow disk still holds.
+            busy = busy.done().await?.start(batch?);
         }
         Ok(busy.done().await?.finish())
     }
