@@ -76,7 +76,8 @@ const WITHIN_LEVEL: [(&str, &[&str]); 8] = [
 ];
 
 /// A name that ends in `*` stands for all that start so.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
+    ("mimalloc", &["server"]),
     ("sqlx", &["store"]),
     ("rusqlite", &["store"]),
     ("datafusion*", &["query"]),
