@@ -22,6 +22,7 @@ mod instance;
 mod lift;
 mod lower;
 mod mac;
+pub mod manifest;
 mod schema;
 mod slots;
 mod text;

@@ -1,4 +1,4 @@
-//! Builds a Rust plugin: a cargo project becomes a component.
+//! A cargo project becomes a component.
 //!
 //! Where the active toolchain has the `wasm32-unknown-unknown` target, cargo builds with it. Else Debian's `rustc-web`,
 //! where it is installed, builds the standard library from source as well, with the linker of rustup's toolchain. Else
@@ -7,17 +7,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
+use std::{fs, thread};
 
-use crate::componentize::{ComponentizeError, componentize};
+use super::{BuildError, io_error};
+use crate::componentize::componentize;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How long rustup may try to fetch the target.
 const RUSTUP_SECONDS_MAX: u64 = 20;
 
 /// Debian's packages and where they put things.
-const DEBIAN_PACKAGES: &str = "rustc-web cargo-web rust-web-src";
+pub(super) const DEBIAN_PACKAGES: &str = "rustc-web cargo-web rust-web-src";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
@@ -32,44 +33,19 @@ const PROFILE: [&str; 5] = ["opt-level=3", "lto=\"fat\"", "codegen-units=1", "pa
 const FOREIGN_VARIABLES: [&str; 6] =
     ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET", "RUSTC"];
 
-/// Why a plugin was not built.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    #[error("{} is not a cargo project: it has no Cargo.toml", .0.display())]
-    NoProject(PathBuf),
-    #[error(
-        "no Rust toolchain here can build for {TARGET}: run `rustup target add {TARGET}`, \
-         or on Debian `apt-get install {DEBIAN_PACKAGES}`"
-    )]
-    NoToolchain,
-    #[error("cargo failed; its messages are above")]
-    Cargo,
-    #[error("cargo built no WebAssembly module: the project needs `[lib] crate-type = [\"cdylib\"]`")]
-    NoModule,
-    #[error("{what}: {source}")]
-    Io { what: String, source: io::Error },
-    #[error(transparent)]
-    Componentize(#[from] ComponentizeError),
-}
-
-/// Builds the cargo project in `dir` and writes its component to `out`; answers the component's bytes.
+/// Builds the cargo project in `dir`; answers its component.
 ///
 /// Cargo's messages go to stderr. The target directory is cargo's own choice (`CARGO_TARGET_DIR` counts).
 ///
 /// # Errors
 /// When there is no toolchain for the target, the project does not compile, or it is no plugin.
-pub fn build_plugin(dir: &Path, out: &Path) -> Result<Vec<u8>, BuildError> {
+pub fn build(dir: &Path) -> Result<Vec<u8>, BuildError> {
     let manifest = dir.join("Cargo.toml");
     let manifest = manifest.canonicalize().map_err(|_| BuildError::NoProject(dir.to_owned()))?;
     let toolchain = Toolchain::find()?;
     let module = compile(&toolchain, &manifest)?;
     let core = fs::read(&module).map_err(io_error(format!("reading {}", module.display())))?;
-    let component = componentize(&core)?;
-    if let Some(parent) = out.parent() {
-        fs::create_dir_all(parent).map_err(io_error(format!("creating {}", parent.display())))?;
-    }
-    fs::write(out, &component).map_err(io_error(format!("writing {}", out.display())))?;
-    Ok(component)
+    Ok(componentize(&core)?)
 }
 
 /// What can build for the target.
@@ -205,11 +181,6 @@ fn command(program: &str) -> Command {
     command
 }
 
-fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BuildError {
-    let what = what.into();
-    |source| BuildError::Io { what, source }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,11 +193,5 @@ not json
 {"reason":"build-finished","success":true}"#;
         assert_eq!(module_of(messages, Path::new("/p/Cargo.toml")), Some(PathBuf::from("/t/p.wasm")));
         assert_eq!(module_of(messages, Path::new("/q/Cargo.toml")), None);
-    }
-
-    #[test]
-    fn a_folder_without_a_project_is_named() {
-        let error = build_plugin(Path::new("/nowhere"), Path::new("/nowhere/out.wasm")).unwrap_err();
-        assert_eq!(error.to_string(), "/nowhere is not a cargo project: it has no Cargo.toml");
     }
 }

@@ -1,0 +1,81 @@
+//! Builds a plugin's project, in any of its languages, into a component that says what it was built from.
+
+mod rust;
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use crate::component;
+use crate::componentize::ComponentizeError;
+use crate::manifest::{self, FILE, Language, Manifest, ManifestError};
+use rust::{DEBIAN_PACKAGES, TARGET};
+
+/// Why a plugin was not built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("{} is no plugin's folder: it has no {FILE}, which `tiegel plugin new` makes", .0.display())]
+    NoManifest(PathBuf),
+    #[error("{} is not a cargo project: it has no Cargo.toml", .0.display())]
+    NoProject(PathBuf),
+    #[error(
+        "no Rust toolchain here can build for {TARGET}: run `rustup target add {TARGET}`, \
+         or on Debian `apt-get install {DEBIAN_PACKAGES}`"
+    )]
+    NoToolchain,
+    #[error("cargo failed; its messages are above")]
+    Cargo,
+    #[error("cargo built no WebAssembly module: the project needs `[lib] crate-type = [\"cdylib\"]`")]
+    NoModule,
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Componentize(#[from] ComponentizeError),
+}
+
+/// Builds the project in `dir` and writes its component to `out`; answers the component's bytes.
+///
+/// The compiler's messages go to stderr.
+///
+/// # Errors
+/// When a toolchain is missing, the project does not compile, or it is no plugin.
+pub fn build_plugin(dir: &Path, out: &Path) -> Result<Vec<u8>, BuildError> {
+    let manifest = read_manifest(dir)?;
+    let component = match manifest.build.language {
+        Language::Rust => rust::build(dir)?,
+    };
+    component::inspect(&component).map_err(ComponentizeError::NotAPlugin)?;
+    let component = manifest::embed(&manifest, &component);
+    if let Some(parent) = out.parent() {
+        fs::create_dir_all(parent).map_err(io_error(format!("creating {}", parent.display())))?;
+    }
+    fs::write(out, &component).map_err(io_error(format!("writing {}", out.display())))?;
+    Ok(component)
+}
+
+fn read_manifest(dir: &Path) -> Result<Manifest, BuildError> {
+    let path = dir.join(FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Manifest::parse(&text)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BuildError::NoManifest(dir.to_owned())),
+        Err(source) => Err(BuildError::Io { what: format!("reading {}", path.display()), source }),
+    }
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BuildError {
+    let what = what.into();
+    |source| BuildError::Io { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_manifest_is_named() {
+        let error = build_plugin(Path::new("/nowhere"), Path::new("/nowhere/out.wasm")).unwrap_err();
+        let expected = "/nowhere is no plugin's folder: it has no tiegel-plugin.toml, which `tiegel plugin new` makes";
+        assert_eq!(error.to_string(), expected);
+    }
+}
