@@ -97,3 +97,5 @@ tiegel_plugin::export_estimator!(Standardize);
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
