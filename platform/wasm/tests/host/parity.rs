@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
+    ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
@@ -214,8 +214,11 @@ fn pieces(table: &RecordBatch, cuts: &[Index]) -> Vec<RecordBatch> {
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(rows + 1)).chain([rows]).collect();
     ends.sort_unstable();
     let mut from = 0;
-    let mut piece = |end: usize| table.slice(std::mem::replace(&mut from, end), end - from);
-    ends.into_iter().map(|end| piece(end)).collect()
+    let piece = |end: usize| {
+        let start = std::mem::replace(&mut from, end);
+        table.slice(start, end - start)
+    };
+    ends.into_iter().map(piece).collect()
 }
 
 fn joined(outputs: &[RecordBatch]) -> Vec<u8> {
