@@ -10,10 +10,10 @@ use crate::Config;
 const DIFFERENT_WORDS_MAX: usize = 500_000;
 
 /// Calls `each` with every word of a text, in lowercase.
-pub fn for_each_word(text: &str, min_chars: u32, mut each: impl FnMut(&str)) {
+pub fn for_each_word(text: &str, min_chars: u32, each: impl FnMut(&str)) {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    words.filter(|word| !word.is_empty() && word.chars().count() >= min_chars as usize).for_each(|word| each(word));
+    words.filter(|word| !word.is_empty() && word.chars().count() >= min_chars as usize).for_each(each);
 }
 
 /// How many texts there were, and how many of them hold each word.
