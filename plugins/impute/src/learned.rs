@@ -2,10 +2,9 @@ use std::collections::BTreeMap;
 
 use tiegel_plugin::codec::{Reader, Writer};
 use tiegel_plugin::kernels::Moments;
-use tiegel_plugin::{ColumnRef, DType, Field, Numbers, PluginError, Result};
+use tiegel_plugin::{ColumnRef, DType, Field, Numbers, PluginError, Quantiles, Result};
 
 use crate::fill::Fill;
-use crate::histogram::Histogram;
 use crate::{Constant, Strategy};
 
 /// Different values among which the mode is looked for.
@@ -15,7 +14,7 @@ const MODE_VALUES_MAX: usize = 100_000;
 #[derive(Clone, Debug)]
 pub enum Learned {
     Mean(Moments),
-    Median(Histogram),
+    Median(Quantiles),
     /// By a value's bytes; for numbers, their place in ascending order comes first.
     Mode(BTreeMap<(u64, Vec<u8>), u64>),
     Constant,
@@ -25,7 +24,7 @@ impl Learned {
     pub fn new(strategy: Strategy) -> Self {
         match strategy {
             Strategy::Mean => Self::Mean(Moments::default()),
-            Strategy::Median => Self::Median(Histogram::default()),
+            Strategy::Median => Self::Median(Quantiles::default()),
             Strategy::Mode => Self::Mode(BTreeMap::new()),
             Strategy::Constant => Self::Constant,
         }
@@ -37,7 +36,7 @@ impl Learned {
                 let values = finite(column)?;
                 moments.extend(values);
             }
-            Self::Median(histogram) => finite(column)?.into_iter().for_each(|value| histogram.add(value)),
+            Self::Median(sketch) => finite(column)?.into_iter().for_each(|value| sketch.add(value)),
             Self::Mode(counts) => count_values(counts, column)?,
             Self::Constant => {}
         }
@@ -69,7 +68,7 @@ impl Learned {
         match self {
             Self::Mean(moments) if moments.count == 0 => Err(nothing()),
             Self::Mean(moments) => Fill::number(field, moments.mean),
-            Self::Median(histogram) => Fill::number(field, histogram.median().ok_or_else(nothing)?),
+            Self::Median(sketch) => Fill::number(field, sketch.quantile(0.5).ok_or_else(nothing)?),
             Self::Mode(counts) => {
                 // The smallest comes first, and only a higher count takes its place.
                 let best = counts.iter().rev().max_by_key(|(_, count)| **count);
@@ -92,7 +91,7 @@ impl Learned {
                 writer.f64(*mean);
                 writer.f64(*m2);
             }
-            Self::Median(histogram) => histogram.encode(writer),
+            Self::Median(sketch) => sketch.encode(writer),
             Self::Mode(counts) => {
                 writer.u32(counts.len() as u32);
                 for ((order, value), count) in counts {
@@ -108,7 +107,7 @@ impl Learned {
     pub fn decode(strategy: Strategy, reader: &mut Reader<'_>) -> Result<Self> {
         Ok(match strategy {
             Strategy::Mean => Self::Mean(Moments { count: reader.u64()?, mean: reader.f64()?, m2: reader.f64()? }),
-            Strategy::Median => Self::Median(Histogram::decode(reader)?),
+            Strategy::Median => Self::Median(Quantiles::decode(reader)?),
             Strategy::Mode => {
                 let len = reader.u32()?;
                 let entry = |_| Ok(((reader.u64()?, reader.bytes()?.to_vec()), reader.u64()?));

@@ -1,12 +1,10 @@
 //! Puts a value in the place of nulls: the mean, median or mode of the training rows, or a constant.
 //!
 //! Columns keep name and type and lose their nulls. The mean and median of whole numbers are rounded, halves away from
-//! zero. The median is exact up to 100,000 different values in a column; beyond that it is within 0.05 %, from a
-//! logarithmic histogram that does not depend on the order of the rows. Of equally frequent values the mode is the
-//! smallest.
+//! zero. The median is exact up to 100,000 different values in a column; beyond that it comes from a sketch of as many
+//! bins, which does not depend on the order of the rows. Of equally frequent values the mode is the smallest.
 
 mod fill;
-mod histogram;
 mod learned;
 
 use schemars::JsonSchema;

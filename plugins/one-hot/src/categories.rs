@@ -1,9 +1,7 @@
-use std::collections::HashMap;
-
+use tiegel_plugin::category::{Counts, Dictionary, for_each_key};
 use tiegel_plugin::codec::{Reader, Writer};
-use tiegel_plugin::{Column, ColumnRef, PluginError, Result};
+use tiegel_plugin::{Column, ColumnRef, PluginError, Result, Schema};
 
-use crate::counts::for_each_value;
 use crate::{Config, Slot};
 
 /// Of the bytes of a state.
@@ -11,19 +9,45 @@ const VERSION: u8 = 1;
 
 /// The slots of one column.
 pub struct Categories {
-    /// In ascending order; the position is the slot.
-    values: Vec<Vec<u8>>,
-    slots: HashMap<Vec<u8>, usize>,
-    unknown: Option<usize>,
-    null: Option<usize>,
-    width: usize,
+    /// In ascending order; the code is the slot.
+    values: Dictionary,
+    unknown: Option<u32>,
+    null: Option<u32>,
+    width: u32,
 }
 
 impl Categories {
     /// # Errors
     /// When there is no slot at all.
-    pub fn new(config: &Config, values: Vec<Vec<u8>>, column: &str) -> Result<Self> {
-        let mut width = values.len();
+    pub fn most_frequent(config: &Config, counts: &Counts) -> Result<Self> {
+        let mut values = counts.most_frequent(config.min_count, config.max_categories as usize);
+        values.sort();
+        Self::new(config, Dictionary::new(values))
+    }
+
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    pub fn encode(&self, column: &ColumnRef<'_>) -> Result<Column> {
+        let mut read = Ok(());
+        let width = self.width as usize;
+        let block = Column::filled::<f32>(column.rows() * width, |block| {
+            read = for_each_key(column, |row, value| {
+                let slot = match value {
+                    Some(value) => self.values.code(value).or(self.unknown),
+                    None => self.null,
+                };
+                if let Some(slot) = slot {
+                    block[row * width + slot as usize] = 1.0;
+                }
+            });
+        });
+        read.map(|()| block)
+    }
+
+    fn new(config: &Config, values: Dictionary) -> Result<Self> {
+        let mut width = values.len() as u32;
         let mut extra = |slot: Slot| {
             (slot == Slot::Column).then(|| {
                 width += 1;
@@ -33,54 +57,29 @@ impl Categories {
         let (unknown, null) = (extra(config.unknown), extra(config.nulls));
         if width == 0 {
             let message = format!("no value occurs {} times or more in the training rows", config.min_count);
-            return Err(PluginError::invalid_input(message).column(column));
+            return Err(PluginError::invalid_input(message));
         }
-        let slots = values.iter().cloned().enumerate().map(|(slot, value)| (value, slot)).collect();
-        Ok(Self { values, slots, unknown, null, width })
-    }
-
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    pub fn encode(&self, column: &ColumnRef<'_>) -> Result<Column> {
-        let mut read = Ok(());
-        let block = Column::filled::<f32>(column.rows() * self.width, |block| {
-            read = for_each_value(column, |row, value| {
-                let slot = match value {
-                    Some(value) => self.slots.get(value).copied().or(self.unknown),
-                    None => self.null,
-                };
-                if let Some(slot) = slot {
-                    block[row * self.width + slot] = 1.0;
-                }
-            });
-        });
-        read.map(|()| block)
+        Ok(Self { values, unknown, null, width })
     }
 }
 
 pub fn encode(columns: &[Categories]) -> Vec<u8> {
     let mut writer = Writer::new(VERSION);
-    for Categories { values, .. } in columns {
-        writer.u32(values.len() as u32);
-        values.iter().for_each(|value| writer.bytes(value));
-    }
+    columns.iter().for_each(|column| column.values.encode(&mut writer));
     writer.finish()
 }
 
-/// The values of each column.
-pub fn decode(bytes: &[u8], columns: usize) -> Result<Vec<Vec<Vec<u8>>>> {
+/// The slots of each column.
+pub fn decode(bytes: &[u8], config: &Config, input: &Schema) -> Result<Vec<Categories>> {
     let mut reader = Reader::new(bytes, VERSION)?;
-    let mut all = Vec::with_capacity(columns);
-    for _ in 0..columns {
-        let len = reader.u32()?;
-        let values: Vec<Vec<u8>> = (0..len).map(|_| reader.bytes().map(<[u8]>::to_vec)).collect::<Result<_>>()?;
-        if !values.is_sorted_by(|a, b| a < b) {
-            return Err(PluginError::bad_state("the categories of the state are out of order"));
+    let columns = input.fields.iter().map(|field| {
+        let values = Dictionary::decode(&mut reader).map_err(|e| e.or_column(&field.name))?;
+        if !values.keys().is_sorted() {
+            return Err(PluginError::bad_state("the categories of the state are out of order").column(&field.name));
         }
-        all.push(values);
-    }
+        Categories::new(config, values).map_err(|e| e.or_column(&field.name))
+    });
+    let columns = columns.collect::<Result<_>>()?;
     reader.finish()?;
-    Ok(all)
+    Ok(columns)
 }

@@ -6,14 +6,15 @@
 //! training rows did not hold and one for nulls.
 
 mod categories;
-mod counts;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tiegel_plugin::{Batch, Column, ColumnRef, DType, Estimator, Field, PluginError, Result, Schema, Transform};
+use tiegel_plugin::category::Counts;
+use tiegel_plugin::{
+    Batch, Column, ColumnRef, DType, Estimator, Field, PerColumn, PluginError, Result, Schema, Transform, not_fitted,
+};
 
 use crate::categories::Categories;
-use crate::counts::Counts;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -49,7 +50,7 @@ impl Default for Config {
 pub struct OneHot {
     config: Config,
     input: Schema,
-    seen: Vec<Counts>,
+    seen: PerColumn<Counts>,
     fitted: Option<Vec<Categories>>,
 }
 
@@ -60,63 +61,47 @@ impl Transform for OneHot {
         if config.min_count == 0 || config.max_categories == 0 || config.max_categories > 65_536 {
             return Err(PluginError::invalid_config("min_count is at least 1, max_categories is 1 to 65536"));
         }
-        let reads =
-            |f: &Field| f.width == 1 && (f.dtype.is_integer() || matches!(f.dtype, DType::Utf8 | DType::Boolean));
-        if let Some(field) = input.fields.iter().find(|field| !reads(field)) {
-            let message = format!("one-hot reads texts, integers and booleans, not {}", field.dtype.as_str());
-            return Err(PluginError::invalid_schema(message).column(&field.name));
-        }
-        let seen = vec![Counts::default(); input.fields.len()];
+        input.require("one-hot reads texts, integers and booleans", Field::is_category)?;
+        let seen = PerColumn::new(input, &Counts::default());
         Ok(Self { config, input: input.clone(), seen, fitted: None })
     }
 
     fn output(&self) -> Option<Schema> {
         let fitted = self.fitted.as_ref()?;
         let block = |(field, categories): (&Field, &Categories)| {
-            Field::new(&field.name, DType::Float32).width(categories.width() as u32)
+            Field::new(&field.name, DType::Float32).width(categories.width())
         };
         Some(Schema::new(self.input.fields.iter().zip(fitted).map(block).collect()))
     }
 
     fn transform(&mut self, input: Batch) -> Result<Vec<Column>> {
-        let Some(fitted) = &self.fitted else {
-            return Err(PluginError::not_fitted("one-hot knows no categories yet: fit it first"));
-        };
+        let fitted = self.fitted.as_ref().ok_or_else(|| not_fitted("one-hot knows no categories"))?;
         input.columns().zip(fitted).map(|(column, categories)| categories.encode(&column)).collect()
     }
 }
 
 impl Estimator for OneHot {
     fn partial_fit(&mut self, input: &Batch, _target: Option<ColumnRef<'_>>) -> Result<()> {
-        self.seen.iter_mut().zip(input.columns()).try_for_each(|(seen, column)| seen.learn(&column))
+        self.seen.learn(input)
     }
 
     fn partial(&self) -> Result<Vec<u8>> {
-        Ok(counts::encode(&self.seen))
+        Ok(self.seen.partial())
     }
 
     fn merge(&mut self, partial: &[u8]) -> Result<()> {
-        let others = counts::decode(partial, self.seen.len())?;
-        let named = self.seen.iter_mut().zip(others).zip(&self.input.fields);
-        named.into_iter().try_for_each(|((seen, other), field)| seen.merge(other, &field.name))
+        self.seen.merge(partial)
     }
 
     fn finish(&mut self) -> Result<Vec<u8>> {
-        let columns = self.seen.iter().zip(&self.input.fields);
-        let chosen: Vec<Categories> = columns
-            .map(|(seen, field)| Categories::new(&self.config, seen.most_frequent(&self.config), &field.name))
-            .collect::<Result<_>>()?;
+        let chosen = self.seen.conclude(|counts| Categories::most_frequent(&self.config, counts))?;
         let state = categories::encode(&chosen);
         self.fitted = Some(chosen);
         Ok(state)
     }
 
     fn load(&mut self, state: &[u8], _version: u32) -> Result<()> {
-        let columns = categories::decode(state, self.input.fields.len())?;
-        let named = columns.into_iter().zip(&self.input.fields);
-        self.fitted = Some(
-            named.map(|(values, field)| Categories::new(&self.config, values, &field.name)).collect::<Result<_>>()?,
-        );
+        self.fitted = Some(categories::decode(state, &self.config, &self.input)?);
         Ok(())
     }
 }

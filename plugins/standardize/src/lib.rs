@@ -7,12 +7,11 @@ mod moments;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tiegel_plugin::kernels::center_scale;
 use tiegel_plugin::{
-    Batch, Column, ColumnRef, DType, Estimator, Field, PluginError, Result, Schema, Transform, bitmap,
+    Batch, Column, ColumnRef, DType, Estimator, Field, Result, Scaling, Schema, Transform, not_fitted,
 };
 
-use crate::moments::{ColumnMoments, Scaling};
+use crate::moments::ColumnMoments;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -44,14 +43,7 @@ impl Transform for Standardize {
     const PREFERRED_ROWS: u32 = 16_384;
 
     fn configure(config: Config, input: &Schema, _target: Option<&Field>) -> Result<Self> {
-        if let Some(field) = input.fields.iter().find(|f| !f.dtype.is_number() || f.width != 1) {
-            let message = format!(
-                "standardize reads single integers and floats, not {} of width {}",
-                field.dtype.as_str(),
-                field.width
-            );
-            return Err(PluginError::invalid_schema(message).column(&field.name));
-        }
+        input.require("standardize reads single integers and floats", Field::is_number)?;
         let seen = vec![ColumnMoments::default(); input.fields.len()];
         Ok(Self { nulls: config.nulls, input: input.clone(), seen, scaling: None })
     }
@@ -65,38 +57,12 @@ impl Transform for Standardize {
     }
 
     fn transform(&mut self, input: Batch) -> Result<Vec<Column>> {
-        let Some(scaling) = &self.scaling else {
-            return Err(PluginError::not_fitted("standardize knows no means yet: fit it first"));
-        };
-        let schema = std::rc::Rc::clone(input.schema());
-        let rows = input.rows();
-        let columns = schema.fields.iter().zip(input.into_columns()).zip(scaling);
-        columns.map(|((field, column), scaling)| self.scale(field, column, (rows, *scaling))).collect()
-    }
-}
-
-impl Standardize {
-    fn scale(&self, field: &Field, mut column: Column, (rows, scaling): (usize, Scaling)) -> Result<Column> {
-        if field.dtype == DType::Float32 {
-            column.edit::<f32>(|values| center_scale(values, scaling.mean, scaling.scale));
-        } else {
-            let numbers = ColumnRef::new(field, &column, rows).numbers()?;
-            let scaled: Vec<f32> =
-                numbers.map(|x| x.map_or(0.0, |x| ((x - scaling.mean) * scaling.scale) as f32)).collect();
-            column = Column { validity: column.validity, ..Column::from_values(&scaled) };
-        }
-        // A null's place holds arbitrary bytes: zeroing it keeps the same rows at the same bytes.
-        if let Some(validity) = &column.validity {
-            let validity = validity.clone();
-            column.edit::<f32>(|values| {
-                let nulls = values.iter_mut().enumerate().filter(|(row, _)| !bitmap::bit(&validity, *row));
-                nulls.for_each(|(_, value)| *value = 0.0);
-            });
-        }
+        let scaling = self.scaling.as_ref().ok_or_else(|| not_fitted("standardize knows no means"))?;
+        let mut columns = Scaling::apply_each(scaling, input)?;
         if self.nulls == Nulls::Mean {
-            column.validity = None;
+            columns.iter_mut().for_each(|column| column.validity = None);
         }
-        Ok(column)
+        Ok(columns)
     }
 }
 
@@ -131,3 +97,5 @@ tiegel_plugin::export_estimator!(Standardize);
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

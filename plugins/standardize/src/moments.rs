@@ -1,6 +1,6 @@
 use tiegel_plugin::codec::{Reader, Writer};
 use tiegel_plugin::kernels::Moments;
-use tiegel_plugin::{ColumnRef, DType, PluginError, Result};
+use tiegel_plugin::{ColumnRef, DType, PluginError, Result, Scaling};
 
 /// Of the bytes of a partial, which are also those of a state.
 const VERSION: u8 = 1;
@@ -8,13 +8,6 @@ const VERSION: u8 = 1;
 /// What one column has shown so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ColumnMoments(Moments);
-
-/// How a column is mapped: (x - mean) * scale.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scaling {
-    pub mean: f64,
-    pub scale: f64,
-}
 
 impl ColumnMoments {
     pub fn learn(&mut self, column: &ColumnRef<'_>) -> Result<()> {
@@ -48,7 +41,8 @@ impl ColumnMoments {
         let deviation = self.0.variance().sqrt();
         // Rounding leaves a constant column a tiny deviation: below a millionth of a millionth of the mean it is 0.
         let constant = deviation <= self.0.mean.abs() * 1e-12;
-        Ok(Scaling { mean: self.0.mean, scale: if constant { 0.0 } else { 1.0 / deviation } })
+        let scale = if constant { 0.0 } else { 1.0 / deviation };
+        Ok(Scaling { center: self.0.mean, scale, shift: 0.0 })
     }
 }
 

@@ -77,7 +77,7 @@ fn merged_partials_agree_with_one_pass_within_rounding() {
         merged.merge(&one.partial().unwrap()).unwrap();
     }
     let (a, b) = (merged.scaling_of(&whole), merged.finish().map(|state| merged.scaling_of(&state)).unwrap());
-    assert!((a.mean - b.mean).abs() < 1e-12);
+    assert!((a.center - b.center).abs() < 1e-12);
     assert!((a.scale - b.scale).abs() < 1e-12);
 }
 
@@ -88,7 +88,7 @@ fn errors_name_column_and_row() {
     assert_eq!(error.to_string(), "a value is not finite; filter or impute it first (column 'x', row 1)");
     let text = Batch::builder().utf8("s", [Some("a")]).build().unwrap();
     let error = fit("{}", &[text]).err().unwrap();
-    assert_eq!(error.to_string(), "standardize reads single integers and floats, not utf8 of width 1 (column 's')");
+    assert_eq!(error.to_string(), "standardize reads single integers and floats, not utf8 (column 's')");
     let empty = Batch::builder().float32("x", [None]).build().unwrap();
     assert_eq!(fit("{}", &[empty]).err().unwrap().to_string(), "the training rows hold no value (column 'x')");
     let error = tiegel_plugin::configure::<Standardize>(r#"{"null": 1}"#, &Default::default(), None).err().unwrap();
@@ -96,7 +96,7 @@ fn errors_name_column_and_row() {
 }
 
 impl Standardize {
-    fn scaling_of(&self, state: &[u8]) -> crate::Scaling {
+    fn scaling_of(&self, state: &[u8]) -> tiegel_plugin::Scaling {
         crate::moments::decode(state, 1).unwrap()[0].scaling("x").unwrap()
     }
 }

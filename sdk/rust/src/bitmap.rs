@@ -20,12 +20,24 @@ impl Bitmap {
         self.len += 1;
     }
 
+    /// # Panics
+    /// When there are not so many bits.
+    pub fn get(&self, i: usize) -> bool {
+        assert!(i < self.len, "bit {i} of {}", self.len);
+        bit(&self.bytes, i)
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The bytes; none where every bit is set, as a column without nulls has no validity.
+    pub fn into_validity(self) -> Option<Vec<u8>> {
+        (count_ones(&self.bytes, self.len) < self.len).then_some(self.bytes)
     }
 
     pub fn into_bytes(self) -> Vec<u8> {

@@ -67,6 +67,19 @@ impl<'a> ColumnRef<'a> {
         Ok((0..self.rows).map(move |row| validity.is_none_or(|bits| bit(bits, row)).then(|| values[row])))
     }
 
+    /// Row by row, the `width` values of each; none where null.
+    ///
+    /// # Errors
+    /// When the column holds another type than `T`, or not `width` values for each row.
+    pub fn lists<T: Native>(&self) -> Result<Lists<'a, T>> {
+        let (values, width) = (self.values::<T>()?, self.field.width as usize);
+        if values.len() != self.rows * width {
+            let message = format!("the column has {} values for {} rows of {width}", values.len(), self.rows);
+            return Err(PluginError::invalid_input(message).column(self.name()));
+        }
+        Ok(Lists { values, validity: self.validity(), width, rows: self.rows })
+    }
+
     /// Any integer or float column as float64, row by row; none where null. Integers over 2^53 are rounded.
     ///
     /// # Errors
@@ -160,6 +173,30 @@ impl<'a> ColumnRef<'a> {
     }
 }
 
+/// The rows of a fixed-size list column.
+#[derive(Clone, Debug)]
+pub struct Lists<'a, T: Native> {
+    values: Cow<'a, [T]>,
+    validity: Option<&'a [u8]>,
+    width: usize,
+    rows: usize,
+}
+
+impl<T: Native> Lists<'_, T> {
+    /// The values of one row; none where it is null.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn get(&self, row: usize) -> Option<&[T]> {
+        let values = &self.values[row * self.width..(row + 1) * self.width];
+        self.validity.is_none_or(|bits| bit(bits, row)).then_some(values)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&[T]>> {
+        (0..self.rows).map(|row| self.get(row))
+    }
+}
+
 /// Rows as float64; none where null.
 pub type Numbers<'a> = Box<dyn ExactSizeIterator<Item = Option<f64>> + 'a>;
 
@@ -196,5 +233,7 @@ mod tests {
         let batch = Batch::builder().column(field, Column::from_values(&[1f32, 2.0, 3.0, 4.0]), 2).build().unwrap();
         assert_eq!(&*batch.column(0).values::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
         assert!(batch.column(0).options::<f32>().is_err());
+        let lists = batch.column(0).lists::<f32>().unwrap();
+        assert_eq!(lists.iter().collect::<Vec<_>>(), [Some([1.0, 2.0].as_slice()), Some([3.0, 4.0].as_slice())]);
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::bindings::transform::tiegel::plugin::types;
+use crate::bindings::meta::tiegel::plugin::types;
 
 pub use types::ErrorCode;
 
@@ -59,6 +59,11 @@ impl PluginError {
 
     pub fn column(self, column: impl Into<String>) -> Self {
         Self { column: Some(column.into()), ..self }
+    }
+
+    /// Names the column where none is named yet.
+    pub fn or_column(self, column: &str) -> Self {
+        if self.column.is_some() { self } else { self.column(column) }
     }
 
     pub fn row(self, row: usize) -> Self {

@@ -4,10 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Once;
 
-pub use crate::bindings::transform::exports::tiegel::plugin::meta::Descriptor;
-pub use crate::bindings::transform::tiegel::plugin::types as raw;
+use schemars::JsonSchema;
 
-use crate::{Batch, Column, ColumnRef, Estimator, Field, PluginError, Result, Schema, Transform, log};
+pub use crate::bindings::meta::exports::tiegel::plugin::meta::Descriptor;
+pub use crate::bindings::meta::tiegel::plugin::types as raw;
+
+use crate::bindings::request::exports::tiegel::plugin::request::Payload as RawPayload;
+use crate::{
+    Batch, Column, ColumnRef, Estimator, Field, PluginError, RequestProcessor, Result, Schema, Tensor, Transform, log,
+};
 
 /// What the generated bindings answer.
 pub type Answer<T> = std::result::Result<T, raw::PluginError>;
@@ -31,15 +36,25 @@ pub struct Package {
 }
 
 pub fn descriptor<P: Transform>(package: Package, state_version: u32) -> Descriptor {
+    let (row_wise, preferred_rows) = (P::ROW_WISE, P::PREFERRED_ROWS);
+    Descriptor { row_wise, preferred_rows, state_version, ..describe::<P::Config>(package) }
+}
+
+/// A request processor sees one request at a time, whatever rows are in it.
+pub fn processor_descriptor<P: RequestProcessor>(package: Package) -> Descriptor {
+    describe::<P::Config>(package)
+}
+
+fn describe<C: JsonSchema>(package: Package) -> Descriptor {
     report_panics();
     Descriptor {
         name: package.name.to_owned(),
         version: package.version.to_owned(),
         summary: package.summary.to_owned(),
-        config_schema: serde_json::Value::from(schemars::schema_for!(P::Config)).to_string(),
-        row_wise: P::ROW_WISE,
-        preferred_rows: P::PREFERRED_ROWS,
-        state_version,
+        config_schema: serde_json::Value::from(schemars::schema_for!(C)).to_string(),
+        row_wise: true,
+        preferred_rows: 0,
+        state_version: 0,
     }
 }
 
@@ -85,7 +100,7 @@ impl<P: Transform> Instance<P> {
 
     fn with<T>(&self, call: impl FnOnce(&mut Bound<P>) -> Result<T>) -> Answer<T> {
         let mut bound = self.bound.borrow_mut();
-        let bound = bound.as_mut().ok_or_else(|| PluginError::internal("configure was not called first"))?;
+        let bound = bound.as_mut().ok_or_else(not_configured)?;
         Ok(call(bound)?)
     }
 }
@@ -126,11 +141,55 @@ impl<P: Estimator> Instance<P> {
     }
 }
 
+/// The request processor of this component: none until `configure`.
+pub struct Edge<P> {
+    processor: RefCell<Option<P>>,
+}
+
+impl<P> Edge<P> {
+    pub const fn new() -> Self {
+        Self { processor: RefCell::new(None) }
+    }
+}
+
+impl<P> Default for Edge<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: RequestProcessor> Edge<P> {
+    pub fn configure(&self, config: &str, model_input: raw::Schema) -> Answer<Option<raw::Schema>> {
+        report_panics();
+        *self.processor.borrow_mut() = Some(crate::configure_processor(config, &model_input.into())?);
+        Ok(None)
+    }
+
+    pub fn preprocess(&self, input: RawPayload) -> Answer<Vec<raw::Tensor>> {
+        let tensors = self.with(|processor| processor.preprocess(input.into()))?;
+        Ok(tensors.into_iter().map(raw::Tensor::from).collect())
+    }
+
+    pub fn postprocess(&self, outputs: Vec<raw::Tensor>, accept: &str) -> Answer<RawPayload> {
+        let outputs = outputs.into_iter().map(Tensor::from).collect();
+        self.with(|processor| processor.postprocess(outputs, accept)).map(RawPayload::from)
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&mut P) -> Result<T>) -> Answer<T> {
+        let mut processor = self.processor.borrow_mut();
+        Ok(call(processor.as_mut().ok_or_else(not_configured)?)?)
+    }
+}
+
 impl<P> Bound<P> {
     fn batch(&self, batch: raw::Batch) -> Batch {
         let columns = batch.columns.into_iter().map(column).collect();
         Batch::new(Rc::clone(&self.input), batch.rows as usize, columns)
     }
+}
+
+fn not_configured() -> PluginError {
+    PluginError::internal("configure was not called first")
 }
 
 fn fitted_output<P: Transform>(plugin: &P) -> Result<raw::Schema> {
@@ -157,91 +216,4 @@ fn report_panics() {
             std::panic::set_hook(Box::new(|panic| log::line(log::Level::Error, &panic.to_string(), &[])));
         });
     }
-}
-
-/// Makes a `Transform` the plugin of this component.
-#[macro_export]
-macro_rules! export {
-    ($plugin:ty) => {
-        const _: () = {
-            $crate::__component!($plugin, 0);
-        };
-    };
-}
-
-/// Makes an `Estimator` the plugin of this component.
-#[macro_export]
-macro_rules! export_estimator {
-    ($plugin:ty) => {
-        const _: () = {
-            use $crate::glue::raw;
-
-            $crate::__component!($plugin, <$plugin as $crate::Estimator>::STATE_VERSION);
-
-            impl $crate::bindings::fit::exports::tiegel::plugin::fitter::Guest for Component {
-                fn partial_fit(input: raw::Batch, target: Option<raw::Column>) -> $crate::glue::Answer<()> {
-                    INSTANCE.with(|instance| instance.partial_fit(input, target))
-                }
-                fn partial() -> $crate::glue::Answer<Vec<u8>> {
-                    INSTANCE.with(|instance| instance.partial())
-                }
-                fn merge(partial: Vec<u8>) -> $crate::glue::Answer<()> {
-                    INSTANCE.with(|instance| instance.merge(&partial))
-                }
-                fn finish() -> $crate::glue::Answer<(raw::Schema, Vec<u8>)> {
-                    INSTANCE.with(|instance| instance.finish())
-                }
-                fn load(state: Vec<u8>, version: u32) -> $crate::glue::Answer<raw::Schema> {
-                    INSTANCE.with(|instance| instance.load(&state, version))
-                }
-            }
-
-    $crate::bindings::fit::export_fit_world!(Component with_types_in $crate::bindings::fit);
-        };
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __component {
-    ($plugin:ty, $state_version:expr) => {
-        struct Component;
-
-        ::std::thread_local! {
-            static INSTANCE: $crate::glue::Instance<$plugin> = const { $crate::glue::Instance::new() };
-        }
-
-        impl $crate::bindings::transform::exports::tiegel::plugin::meta::Guest for Component {
-            fn describe() -> $crate::glue::Descriptor {
-                let package = $crate::glue::Package {
-                    name: env!("CARGO_PKG_NAME"),
-                    version: env!("CARGO_PKG_VERSION"),
-                    summary: env!("CARGO_PKG_DESCRIPTION"),
-                };
-                $crate::glue::descriptor::<$plugin>(package, $state_version)
-            }
-            fn configure(
-                config: String,
-                input: $crate::glue::raw::Schema,
-                target: Option<$crate::glue::raw::Field>,
-            ) -> $crate::glue::Answer<Option<$crate::glue::raw::Schema>> {
-                INSTANCE.with(|instance| instance.configure(&config, input, target))
-            }
-        }
-
-        impl $crate::bindings::transform::exports::tiegel::plugin::transformer::Guest for Component {
-            fn transform(
-                input: $crate::glue::raw::Batch,
-            ) -> $crate::glue::Answer<$crate::glue::raw::Batch> {
-                INSTANCE.with(|instance| instance.transform(input))
-            }
-            fn flush() -> $crate::glue::Answer<Option<$crate::glue::raw::Batch>> {
-                INSTANCE.with(|instance| instance.flush())
-            }
-        }
-
-        $crate::bindings::transform::export_transform_world!(
-            Component with_types_in $crate::bindings::transform
-        );
-    };
 }

@@ -1,8 +1,12 @@
 //! Loops over columns that LLVM turns into SIMD where the target has it (`+simd128` for guests).
 //!
+//! Each has a twin in `scalar` that says in plain loops what it computes, to the last bit.
+//!
 //! They work on blocks of 16 or 64 elements: wide enough that the epoch check, which the host adds to every loop turn, costs
 //! next to nothing. Elementwise kernels give the same bits for a value wherever it stands in the slice; sums depend on
 //! the order of the slice, and on nothing else.
+
+pub mod scalar;
 
 use crate::native::Native;
 
@@ -71,6 +75,34 @@ pub fn center_scale(values: &mut [f32], mean: f64, scale: f64) {
     let low = (mean - f64::from(high)) as f32;
     let scale = scale as f32;
     each(values, |x| (x - high - low) * scale);
+}
+
+/// Values below `low` become `low`, those above `high` become `high`, in place. NaN stays NaN.
+pub fn clip(values: &mut [f32], low: f32, high: f32) {
+    each(values, |x| {
+        if x < low {
+            low
+        } else if x > high {
+            high
+        } else {
+            x
+        }
+    });
+}
+
+/// The table's value for each code, and `other` for codes beyond the table.
+pub fn lookup(table: &[f32], codes: &[u32], other: f32, out: &mut Vec<f32>) {
+    // The first place past the table holds what all codes beyond it get: no branch in the loop.
+    let mut padded = Vec::with_capacity(table.len() + 1);
+    padded.extend_from_slice(table);
+    padded.push(other);
+    let last = table.len();
+    out.reserve(codes.len());
+    let (blocks, rest) = codes.as_chunks::<LANES>();
+    for block in blocks {
+        out.extend_from_slice(&block.map(|code| padded[(code as usize).min(last)]));
+    }
+    out.extend(rest.iter().map(|code| padded[(*code as usize).min(last)]));
 }
 
 /// Count, mean and sum of squared deviations, mergeable.
@@ -211,6 +243,17 @@ mod tests {
             center_scale(&mut alone, 1_000.123, 0.7);
             assert_eq!(alone[0].to_bits(), together[i].to_bits());
         }
+    }
+
+    #[test]
+    fn clip_and_lookup_take_the_ends() {
+        let mut values = [f32::NAN, -5.0, 0.5, 7.0, f32::INFINITY];
+        clip(&mut values, -1.0, 1.0);
+        assert!(values[0].is_nan());
+        assert_eq!(values[1..], [-1.0, 0.5, 1.0, 1.0]);
+        let mut out = Vec::new();
+        lookup(&[10.0, 11.0], &[1, 0, 2, u32::MAX], -1.0, &mut out);
+        assert_eq!(out, [11.0, 10.0, -1.0, -1.0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lines for the host's log. Outside Wasm they go to stderr, so that native tests show them.
 
-use crate::bindings::transform::tiegel::plugin::log as host;
+use crate::bindings::meta::tiegel::plugin::log as host;
 
 pub use host::Level;
 

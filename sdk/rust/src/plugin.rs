@@ -85,8 +85,11 @@ pub trait Estimator: Transform {
 /// # Errors
 /// When the text is not a config of this plugin, with the place in the text, or `configure` refuses.
 pub fn configure<P: Transform>(config: &str, input: &Schema, target: Option<&Field>) -> Result<P> {
-    let config = serde_json::from_str(config).map_err(|e| PluginError::invalid_config(format!("config: {e}")))?;
-    P::configure(config, input, target)
+    P::configure(parse_config(config)?, input, target)
+}
+
+pub(crate) fn parse_config<C: DeserializeOwned>(config: &str) -> Result<C> {
+    serde_json::from_str(config).map_err(|e| PluginError::invalid_config(format!("config: {e}")))
 }
 
 /// Transforms a batch natively and names the output columns, for tests without Wasm.

@@ -1,4 +1,5 @@
-use crate::bindings::transform::tiegel::plugin::types;
+use crate::bindings::meta::tiegel::plugin::types;
+use crate::{PluginError, Result};
 
 pub use types::Dtype as DType;
 
@@ -62,6 +63,16 @@ impl Field {
         Self { name: name.into(), dtype, nullable: false, width: 1 }
     }
 
+    /// Whether it holds one number a row that `ColumnRef::numbers` can read.
+    pub fn is_number(&self) -> bool {
+        self.width == 1 && self.dtype.is_number()
+    }
+
+    /// Whether it holds one text, whole number or boolean a row: what `category::for_each_key` can read.
+    pub fn is_category(&self) -> bool {
+        self.width == 1 && (self.dtype.is_integer() || matches!(self.dtype, DType::Utf8 | DType::Boolean))
+    }
+
     pub fn nullable(self, nullable: bool) -> Self {
         Self { nullable, ..self }
     }
@@ -97,6 +108,20 @@ impl Schema {
 
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|f| f.name == name)
+    }
+
+    /// Refuses the schema where `reads` is false for a column, naming it. `wanted` says what the plugin reads:
+    /// "clip reads numbers".
+    ///
+    /// # Errors
+    /// As said.
+    pub fn require(&self, wanted: &str, reads: impl Fn(&Field) -> bool) -> Result<()> {
+        let Some(field) = self.fields.iter().find(|field| !reads(field)) else {
+            return Ok(());
+        };
+        let width = if field.width == 1 { String::new() } else { format!(" of width {}", field.width) };
+        let message = format!("{wanted}, not {}{width}", field.dtype.as_str());
+        Err(PluginError::invalid_schema(message).column(&field.name))
     }
 
     pub fn index_of(&self, name: &str) -> Option<usize> {

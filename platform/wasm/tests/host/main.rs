@@ -9,5 +9,6 @@ mod fitting;
 mod hostile;
 mod log;
 mod ordered;
+mod parity;
 mod pool;
 mod refusal;
