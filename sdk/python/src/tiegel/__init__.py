@@ -1,8 +1,8 @@
 """Client of Tiegel, a machine-learning platform in one binary.
 
 Experiments, runs and models are MLflow's own client's business: `connect()` points it at the server. This package adds
-what MLflow has no words for: datasets, SQL, project folders, jobs and predictions. `tiegel.plugin` is for those who write
-plugins; it needs nothing of the client, which is therefore loaded only when it is asked for.
+what MLflow has no words for: datasets, SQL, project folders, jobs and predictions. `tiegel.plugin` is for those who
+write plugins; it needs nothing of the client, which is therefore loaded only when it is asked for.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from tiegel.plugin.base import Estimator, Payload, RequestProcessor, Tensor, Tra
 from tiegel.plugin.batch import Batch
 from tiegel.plugin.builder import Builder, column
 from tiegel.plugin.codec import Reader, Writer
-from tiegel.plugin.column import Column
+from tiegel.plugin.columns import Column
 from tiegel.plugin.config import NoConfig, Range
 from tiegel.plugin.errors import (
     BadState,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from tiegel.plugin import config as configs
 from tiegel.plugin.batch import Batch
-from tiegel.plugin.column import Column
+from tiegel.plugin.columns import Column
 from tiegel.plugin.config import NoConfig
 from tiegel.plugin.errors import BadState, InvalidInput, InvalidSchema
 from tiegel.plugin.schema import DType, Field, Schema
@@ -55,10 +55,10 @@ class Transform(Configured[C]):
     input: Schema
     target: Field | None
 
-    def __init__(self, config: C, input: Schema, target: Field | None = None) -> None:
+    def __init__(self, config: C, schema: Schema, target: Field | None = None) -> None:
         """As the host does it. Override `configure` instead."""
         self.config = config
-        self.input = input
+        self.input = schema
         self.target = target
         self.configure()
 
@@ -82,7 +82,7 @@ class Estimator(Transform[C]):
     """A plugin that learns a state from rows first.
 
     What it learns must not depend on how the rows were cut into chunks: exactly for counts and sets, within rounding
-    for sums of floats. The same rows give the same bytes, so write states with `codec.Writer` and sort what has no order.
+    for sums of floats. The same rows give the same bytes: write states with `Writer`, and sort what has no order.
     """
 
     state_version: ClassVar[int] = 1

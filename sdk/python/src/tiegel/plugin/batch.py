@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tiegel.plugin.builder import Builder
-from tiegel.plugin.column import Column
+from tiegel.plugin.columns import Column
 from tiegel.plugin.errors import InvalidInput, InvalidSchema
 from tiegel.plugin.schema import DType, Field, Schema
 

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
-from tiegel.plugin.column import Column
+from tiegel.plugin.columns import Column
 from tiegel.plugin.errors import InvalidInput
 from tiegel.plugin.schema import FLOATS, FORMATS, TEXTS, DType, Field
 

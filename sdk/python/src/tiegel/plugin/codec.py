@@ -11,6 +11,9 @@ from typing import Any
 
 from tiegel.plugin.errors import BadState
 
+Bytes = bytes
+"""Under another name, because `bytes` is also a method below."""
+
 
 class Writer:
     """Writes a state or a partial. `version` is raised when the meaning of the bytes changes."""
@@ -33,21 +36,21 @@ class Writer:
     def f64(self, value: float) -> None:
         self._bytes += struct.pack("<d", value)
 
-    def bytes(self, value: bytes) -> None:
+    def bytes(self, value: Bytes) -> None:
         self.u32(len(value))
         self._bytes += value
 
     def text(self, value: str) -> None:
         self.bytes(value.encode())
 
-    def finish(self) -> bytes:
+    def finish(self) -> Bytes:
         return bytes(self._bytes)
 
 
 class Reader:
     """Reads what `Writer` wrote; every error says that the state is not this plugin's."""
 
-    def __init__(self, data: bytes, version: int) -> None:
+    def __init__(self, data: Bytes, version: int) -> None:
         if not data:
             raise BadState("the state is empty")
         if data[0] != version:
@@ -70,7 +73,7 @@ class Reader:
     def f64(self) -> float:
         return float(self._number("<d"))
 
-    def bytes(self) -> bytes:
+    def bytes(self) -> Bytes:
         return self._take(self.u32())
 
     def text(self) -> str:
@@ -87,7 +90,7 @@ class Reader:
     def _number(self, form: str) -> Any:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
-    def _take(self, count: int) -> bytes:
+    def _take(self, count: int) -> Bytes:
         part = self._data[self._at : self._at + count]
         if len(part) < count:
             raise BadState("the state ends early")

@@ -1,7 +1,7 @@
 """Configs are dataclasses: their type hints become the JSON Schema, and check what users write.
 
-There are bool, int, float, str, `Literal`, `Enum` of texts, `list`, `tuple[T, ...]`, `dict[str, T]`, dataclasses, and any
-of them `| None`. `Annotated[int, "What it is for.", Range(1, 9)]` adds words and limits.
+There are bool, int, float, str, `Literal`, `Enum` of texts, `list`, `tuple[T, ...]`, `dict[str, T]`, dataclasses, and
+any of them `| None`. `Annotated[int, "What it is for.", Range(1, 9)]` adds words and limits.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from componentize_py_types import Err
 from wit_world.imports import artifacts, types
@@ -20,7 +20,7 @@ from wit_world.imports import log as host_log
 from tiegel.plugin import base, config, host
 from tiegel.plugin.base import Configured, Estimator, RequestProcessor, Transform
 from tiegel.plugin.batch import Batch
-from tiegel.plugin.column import Column
+from tiegel.plugin.columns import Column
 from tiegel.plugin.errors import InvalidInput, NotFitted, PluginError, Unsupported
 from tiegel.plugin.schema import DTYPES, Field, Schema
 
@@ -69,7 +69,7 @@ def bind(module: ModuleType, about: About) -> None:
         )
     if not issubclass(found[0], wanted) or (issubclass(found[0], Estimator) and wanted is not Estimator):
         raise SystemExit(
-            f"tiegel-plugin.toml says world = \"{about.world}\", so {names} must subclass {wanted.__name__} directly"
+            f'tiegel-plugin.toml says world = "{about.world}", so {names} must subclass {wanted.__name__} directly'
         )
     found[0].config_schema()
     _component = _Component(about, found[0])
@@ -100,21 +100,21 @@ class Meta:
 
         return _guarded(lambda: meta.Descriptor(*_description()))
 
-    def configure(self, config_json: str, input: Any, target: Any) -> Any:
-        return _guarded(lambda: _configure(config_json, input, target))
+    def configure(self, config_json: str, schema: Any, target: Any) -> Any:
+        return _guarded(lambda: _configure(config_json, schema, target))
 
 
 class Transformer:
-    def transform(self, input: Any) -> Any:
-        return _guarded(lambda: _transform(input))
+    def transform(self, batch: Any) -> Any:
+        return _guarded(lambda: _transform(batch))
 
     def flush(self) -> Any:
         return _guarded(_flush)
 
 
 class Fitter:
-    def partial_fit(self, input: Any, target: Any) -> None:
-        _guarded(lambda: _partial_fit(input, target))
+    def partial_fit(self, batch: Any, target: Any) -> None:
+        _guarded(lambda: _partial_fit(batch, target))
 
     def partial(self) -> bytes:
         return _guarded(lambda: _estimator().partial())
@@ -123,15 +123,23 @@ class Fitter:
         _guarded(lambda: _estimator().merge(partial))
 
     def finish(self) -> Any:
-        return _guarded(lambda: (base.close(_estimator()), _declared())[::-1])
+        def finished() -> Any:
+            state = base.close(_estimator())
+            return _declared(), state
+
+        return _guarded(finished)
 
     def load(self, state: bytes, state_version: int) -> Any:
-        return _guarded(lambda: (base.restore(_estimator(), state, state_version), _declared())[1])
+        def restored() -> Any:
+            base.restore(_estimator(), state, state_version)
+            return _declared()
+
+        return _guarded(restored)
 
 
 class Request:
-    def preprocess(self, input: Any) -> Any:
-        payload = base.Payload(input.content_type, input.body, tuple((key, value) for key, value in input.params))
+    def preprocess(self, request: Any) -> Any:
+        payload = base.Payload(request.content_type, request.body, tuple(request.params))
         return _guarded(lambda: [_raw_tensor(tensor) for tensor in _bound(RequestProcessor).preprocess(payload)])
 
     def postprocess(self, outputs: Any, accept: str) -> Any:
@@ -157,7 +165,7 @@ def _configure(text: str, raw_input: Any, raw_target: Any) -> Any:
     global _instance
     assert _component is not None, "the component was bound while it was built"
     plugin = _component.plugin
-    settings = config.parse(plugin.config_type, text)
+    settings: Any = config.parse(plugin.config_type, text)
     if issubclass(plugin, RequestProcessor):
         _instance = plugin(settings)
         return None
@@ -196,10 +204,11 @@ def _estimator() -> Estimator[Any]:
     return _bound(Estimator)
 
 
-def _bound(kind: type[T]) -> T:
-    if not isinstance(_instance, kind):
+def _bound(kind: Callable[..., T]) -> T:
+    """The configured plugin, which is one of that kind."""
+    if not (isinstance(kind, type) and isinstance(_instance, kind)):
         raise PluginError("configure was not called first")
-    return _instance
+    return cast(T, _instance)
 
 
 def _declared() -> Any:

@@ -62,12 +62,12 @@ def use(services: Services) -> None:
 
 def artifact(name: str) -> bytes:
     """A file that was granted to the plugin: a vocabulary, a lookup table."""
-    parts = []
+    read = bytearray()
     while True:
-        part = _services.read_artifact(name, sum(map(len, parts)), ARTIFACT_READ_BYTES)
-        parts.append(part)
+        part = _services.read_artifact(name, len(read), ARTIFACT_READ_BYTES)
+        read += part
         if len(part) < ARTIFACT_READ_BYTES:
-            return b"".join(parts)
+            return bytes(read)
 
 
 def random_u64() -> int:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from tiegel.plugin import base, config, host
 from tiegel.plugin.base import Estimator, Transform
 from tiegel.plugin.batch import Batch
-from tiegel.plugin.column import Column
+from tiegel.plugin.columns import Column
 from tiegel.plugin.errors import NotFitted
 from tiegel.plugin.schema import Field, Schema
 
@@ -37,19 +37,21 @@ class Harness(Generic[P]):
         self.services = host.NativeServices(pathlib.Path(inspect.getfile(plugin)).parent, seed)
         """`lines` holds what the plugin logged."""
 
-    def configure(self, input: Schema, *, fitting: bool = False) -> P:
+    def configure(self, schema: Schema, *, fitting: bool = False) -> P:
         """A fresh instance. The config goes through JSON, like a user's."""
         host.use(self.services)
-        settings = config.parse(self.plugin.config_type, json.dumps(self.settings))
-        return self.plugin(settings, input, self.target if fitting else None)
+        settings: Any = config.parse(self.plugin.config_type, json.dumps(self.settings))
+        return self.plugin(settings, schema, self.target if fitting else None)
 
-    def fit(self, chunks: Iterable[Batch | Sequence[Batch]], targets: Iterable[Sequence[Column]] | None = None) -> bytes:
+    def fit(
+        self, chunks: Iterable[Batch | Sequence[Batch]], targets: Iterable[Sequence[Column]] | None = None
+    ) -> bytes:
         """Fits each chunk on its own and merges them in order; answers the state and keeps it for `transform`.
 
         `targets` holds, for each chunk, the target's column for each of its batches.
         """
         parts = [[chunk] if isinstance(chunk, Batch) else list(chunk) for chunk in chunks]
-        goals = [list(one) for one in targets] if targets is not None else [[None] * len(part) for part in parts]
+        goals: list[list[Any]] = [[None] * len(part) for part in parts] if targets is None else list(map(list, targets))
         schema = next(batch.schema for part in parts for batch in part)
         merged = self._estimator(schema)
         for batches, columns in zip(parts, goals, strict=True):
@@ -60,9 +62,9 @@ class Harness(Generic[P]):
         self.state = base.close(merged)
         return self.state
 
-    def instance(self, input: Schema) -> P:
+    def instance(self, schema: Schema) -> P:
         """A fresh instance with the state, where there is one."""
-        plugin = self.configure(input)
+        plugin = self.configure(schema)
         if isinstance(plugin, Estimator):
             if self.state is None:
                 raise NotFitted("fit the plugin or set a state first")
@@ -93,8 +95,8 @@ class Harness(Generic[P]):
                     f"column '{column.name}', row {row}: {values[row]!r} among other rows, {column[0]!r} alone"
                 )
 
-    def _estimator(self, input: Schema) -> Estimator[Any]:
-        plugin = self.configure(input, fitting=True)
+    def _estimator(self, schema: Schema) -> Estimator[Any]:
+        plugin = self.configure(schema, fitting=True)
         if not isinstance(plugin, Estimator):
             raise TypeError(f"{self.plugin.__name__} is no Estimator: it learns nothing")
         return plugin

@@ -60,10 +60,10 @@ class Column:
         return self._with_nulls(self._plain())
 
     def __getitem__(self, row: int) -> Any:
-        """One value. To read all of them, iterate."""
+        """The value of one row, as iterating gives it."""
         if not 0 <= row < self.rows:
             raise IndexError(f"there is no row {row} of {self.rows}")
-        return next(value for at, value in enumerate(self) if at == row)
+        return None if self.is_null(row) else next(self._plain(row, row + 1))
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -75,14 +75,15 @@ class Column:
     __hash__ = None  # type: ignore[assignment]
 
     @property
-    def values(self) -> memoryview:
+    def values(self) -> memoryview[Any]:
         """All numbers, `width` a row, as a typed view; whatever stands there where a row is null.
 
         float16 and bfloat16 are shown as their 16 bits.
         """
         if self.dtype not in FORMATS:
             raise self._wrong_type("numbers")
-        return memoryview(self.data).cast("B").cast(FORMATS[self.dtype])
+        form: Any = FORMATS[self.dtype]
+        return memoryview(self.data).cast("B").cast(form)
 
     def numpy(self) -> Any:
         """The same values as a numpy view, where numpy is installed, which it is not inside the platform."""
@@ -121,7 +122,7 @@ class Column:
         """The bytes of a binary or utf8 column."""
         if self.dtype not in TEXTS:
             raise self._wrong_type("bytes")
-        return self._with_nulls(self._cut(bytes))
+        return self._with_nulls(self._cut(bytes, range(self.rows)))
 
     def named(self, name: str) -> Column:
         field = Field(name, self.dtype, self.field.nullable, self.field.width)
@@ -132,26 +133,29 @@ class Column:
             raise self._wrong_type(f"{dtype} values")
         return iter(self)
 
-    def _plain(self) -> Iterator[Any]:
-        """The values as they stand, with whatever a null has in its place."""
+    def _plain(self, start: int = 0, stop: int | None = None) -> Iterator[Any]:
+        """The values of some rows as they stand, with whatever a null has in its place."""
+        rows = range(start, self.rows if stop is None else stop)
         if self.dtype == "boolean":
-            return (bool(self.data[row >> 3] >> (row & 7) & 1) for row in range(self.rows))
+            return (bool(self.data[row >> 3] >> (row & 7) & 1) for row in rows)
         if self.dtype == "utf8":
-            return self._cut(_text(self.name))
+            return self._cut(_text(self.name), rows)
         if self.dtype == "binary":
-            return self._cut(bytes)
-        values: Iterator[Any] = iter(self.values)
+            return self._cut(bytes, rows)
+        width = self.field.width
+        part = self.values[rows.start * width : rows.stop * width]
+        values: Iterator[Any] = iter(part)
         if self.dtype == "float16":
-            values = (value for (value,) in struct.iter_unpack("<e", self.data))
+            values = (value for (value,) in struct.iter_unpack("<e", part))
         elif self.dtype == "bfloat16":
-            values = (struct.unpack("<f", struct.pack("<I", bits << 16))[0] for bits in self.values)
-        return values if self.field.width == 1 else zip(*[values] * self.field.width, strict=True)
+            values = (struct.unpack("<f", struct.pack("<I", bits << 16))[0] for bits in part)
+        return values if width == 1 else zip(*[values] * width, strict=True)
 
-    def _cut(self, read: Callable[[memoryview], T]) -> Iterator[T]:
+    def _cut(self, read: Callable[[memoryview], T], rows: range) -> Iterator[T]:
         data, offsets = memoryview(self.data), memoryview(self.offsets or b"").cast("B").cast("i")
         if len(offsets) != self.rows + 1:
             raise InvalidInput(f"the column has {len(offsets)} offsets for {self.rows} rows", column=self.name)
-        return (read(data[offsets[row] : offsets[row + 1]]) for row in range(self.rows))
+        return (read(data[offsets[row] : offsets[row + 1]]) for row in rows)
 
     def _with_nulls(self, values: Iterator[T]) -> Iterator[T | None]:
         if self.validity is None:
