@@ -28,7 +28,7 @@ EMAIL = re.compile(
 CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){11,18}(?!\w|[.,-]\d)")
 IBAN = re.compile(r"(?<!\w)[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}(?!\w)")
 PHONE = re.compile(
-    r"""(?<![\w.,:/+-])
+    r"""(?<![\w.,:/+-])(?<!\d[ ])  # Not within a longer number.
     (?:
         (?:\+|00)[1-9]\d{0,2}(?:[ ./-]?\(0?\d{1,5}\))?[ ./-]?\d{1,12}(?:[ ./-]\d{1,12}){0,5}  # With the country's code.
       | \(\d{2,5}\)[ ./-]?\d{2,8}(?:[ ./-]\d{2,8}){0,3}  # The area in brackets.

@@ -10,4 +10,5 @@ mod hostile;
 mod log;
 mod ordered;
 mod pool;
+mod python;
 mod refusal;
