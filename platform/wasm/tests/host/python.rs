@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use serde_json::json;
 use tiegel_engine::{PluginFailure, PluginHost, arrow_schema};
@@ -11,7 +11,7 @@ use tiegel_types::{DType, Field, Schema};
 use crate::binding::Bench;
 
 fn texts(name: &str, values: &[Option<&str>]) -> (Schema, RecordBatch) {
-    let schema = Schema::new(vec![Field::new(name, DType::Utf8).nullable(true)]);
+    let schema = Schema::new(vec![Field { nullable: true, ..Field::new(name, DType::Utf8) }]);
     let column: ArrayRef = Arc::new(StringArray::from(values.to_vec()));
     let batch = RecordBatch::try_new(arrow_schema(&schema), vec![column]).unwrap();
     (schema, batch)
