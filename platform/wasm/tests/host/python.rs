@@ -42,7 +42,10 @@ fn a_python_plugin_gives_typed_columns_and_rows_come_out_alone_as_together() {
     let binding = bench.bind("json-flatten", json!({"columns": columns}), &schema);
     let transformer = bench.host.transformer(&binding, None).unwrap();
     let answer = transformer.transform(&batch).unwrap();
-    assert_eq!(answer.column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(7), None, None, Some(-1)]);
+    assert_eq!(
+        answer.column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(),
+        [Some(7), None, None, Some(-1)]
+    );
     let floats: Vec<_> = answer.column(1).as_primitive::<Float64Type>().iter().collect();
     assert_eq!(floats, [Some(0.5), None, None, Some(2.0)]);
     for row in 0..batch.num_rows() {
