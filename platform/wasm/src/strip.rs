@@ -85,6 +85,6 @@ mod tests {
     fn names_and_debug_information_go_at_every_depth_and_the_rest_stays() {
         let whole = component(&["name", "tiegel:manifest", ".debug_info", "producers"]);
         assert_eq!(strip(&whole).unwrap(), component(&["tiegel:manifest"]));
-        assert_eq!(strip(b"no component").unwrap_err(), strip(b"no wasm").unwrap_err());
+        assert!(strip(b"no component").unwrap_err().contains("bad magic number"));
     }
 }
