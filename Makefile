@@ -17,12 +17,17 @@ TIEGEL_dev := $(DEBUG)
 TIEGEL_release := $(RELEASE)
 
 PLUGINS := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
+PYTHON_PLUGINS := $(patsubst plugins/%/tiegel-plugin.toml,%,$(shell grep -l '^language = "python"' plugins/*/tiegel-plugin.toml))
 PYTHON := .venv/bin/python
 MLFLOW_CASES = CARGO_TARGET_DIR=$(TARGET_DIR) .venv-mlflow/bin/python -m pytest -q tests/clients/mlflow
 MIGRATION_CASES = CARGO_TARGET_DIR=$(TARGET_DIR) .venv-mlflow/bin/python -m pytest -q tests/clients/mlflow_migration
 SDK_PYTHON := sdk/python/.venv/bin
+# Seen from sdk/python, whose settings they share.
+SDK_SOURCES := --config pyproject.toml . ../vectors $(PYTHON_PLUGINS:%=../../plugins/%)
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+PYTHON_SOURCES := $(wildcard sdk/wit/v1/* sdk/python/src/tiegel/plugin/*.py platform/wasm/src/build/*.rs) \
+	$(foreach name,$(PYTHON_PLUGINS),$(wildcard plugins/$(name)/*.py plugins/$(name)/*.toml))
 PLUGIN_SOURCES := $(shell find plugins sdk/rust sdk/wit -name target -prune -o -name dist -prune -o -type f -print)
 
 .PHONY: help demo demo-stop test soak build web plugins fmt bench python \
@@ -50,7 +55,7 @@ web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd web && npm run --silent build
 	@touch $@
 
-plugins: plugins/dist/.built ## the first-party plugins, into plugins/dist
+plugins: plugins/dist/.built plugins/dist/.built-python ## the first-party plugins, into plugins/dist
 
 plugins/dist/.built: $(PLUGIN_SOURCES)
 	@.ci/setup guest
@@ -61,11 +66,20 @@ plugins/dist/.built: $(PLUGIN_SOURCES)
 	done
 	@touch $@
 
+# These take ten seconds each, and other sources.
+plugins/dist/.built-python: $(PYTHON_SOURCES)
+	$(BUILD_$(PROFILE))
+	@mkdir -p plugins/dist
+	@for name in $(PYTHON_PLUGINS); do \
+		$(TIEGEL_$(PROFILE)) plugin build plugins/$$name --out plugins/dist/$$name.wasm; \
+	done
+	@touch $@
+
 python: ## the Python clients that the tests use, in .venv
 	@.ci/setup python
 
 fmt: ## format everything
-	@if [ -x $(SDK_PYTHON)/ruff ]; then $(SDK_PYTHON)/ruff format --quiet sdk/python; fi
+	@if [ -x $(SDK_PYTHON)/ruff ]; then $(SDK_PYTHON)/ruff format --quiet sdk/python sdk/vectors $(PYTHON_PLUGINS:%=plugins/%) --config sdk/python/pyproject.toml; fi
 	cargo fmt --all
 	cargo fmt --all --manifest-path plugins/Cargo.toml
 	@if [ -d web/node_modules ]; then cd web && npm run --silent fix; fi
@@ -118,8 +132,9 @@ test-mlflow: plugins
 
 test-python:
 	@.ci/setup sdk
-	cd sdk/python && .venv/bin/ruff check --quiet && .venv/bin/ruff format --check --quiet && .venv/bin/mypy
-	CARGO_TARGET_DIR=$(TARGET_DIR) $(SDK_PYTHON)/python -m pytest -q sdk/python
+	cd sdk/python && .venv/bin/ruff check --quiet $(SDK_SOURCES) && .venv/bin/ruff format --check --quiet $(SDK_SOURCES)
+	cd sdk/python && .venv/bin/mypy
+	cd sdk/python && CARGO_TARGET_DIR=$(TARGET_DIR) .venv/bin/python -m pytest -q
 
 soak: web plugins ## the long loads: kills, floods and replays in full
 	@.ci/setup postgres

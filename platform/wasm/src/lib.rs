@@ -25,6 +25,7 @@ mod mac;
 pub mod manifest;
 mod schema;
 mod slots;
+mod strip;
 mod text;
 mod transformer;
 

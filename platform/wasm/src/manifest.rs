@@ -61,6 +61,7 @@ pub struct Build {
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     Rust,
+    Python,
 }
 
 /// What it asks the host for beyond its input. A host grants at most this.

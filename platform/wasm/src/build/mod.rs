@@ -1,5 +1,7 @@
 //! Builds a plugin's project, in any of its languages, into a component that says what it was built from.
 
+mod python;
+mod python_guest;
 mod rust;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::{fs, io};
 use crate::component;
 use crate::componentize::ComponentizeError;
 use crate::manifest::{self, FILE, Language, Manifest, ManifestError};
+pub use python::PythonError;
 use rust::{DEBIAN_PACKAGES, TARGET};
 
 /// Why a plugin was not built.
@@ -29,6 +32,8 @@ pub enum BuildError {
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
     #[error(transparent)]
+    Python(#[from] PythonError),
+    #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Componentize(#[from] ComponentizeError),
@@ -44,6 +49,7 @@ pub fn build_plugin(dir: &Path, out: &Path) -> Result<Vec<u8>, BuildError> {
     let manifest = read_manifest(dir)?;
     let component = match manifest.build.language {
         Language::Rust => rust::build(dir)?,
+        Language::Python => python::build(dir, &manifest)?,
     };
     component::inspect(&component).map_err(ComponentizeError::NotAPlugin)?;
     let component = manifest::embed(&manifest, &component);

@@ -11,4 +11,5 @@ mod log;
 mod ordered;
 mod parity;
 mod pool;
+mod python;
 mod refusal;

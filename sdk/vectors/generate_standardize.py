@@ -103,9 +103,7 @@ def case(
     answers = [
         {
             "rows": len(batch[0]),
-            "columns": [
-                column_json(m, f["dtype"], x, kept) for m, f, x in zip(moments, schema, batch, strict=True)
-            ],
+            "columns": [column_json(m, f["dtype"], x, kept) for m, f, x in zip(moments, schema, batch, strict=True)],
         }
         for batch in rows
     ]
@@ -165,7 +163,9 @@ def fitted_cases() -> dict[str, dict[str, Any]]:
             [[[singles(wave(100, 0.731, 9.0, 16_777_216.0))]]],
             [[singles([16_777_216.0, 16_777_218.0, -1.0, 0.1])]],
         ),
-        "float64": case("float64, rounded to float32 once", x64, [[[wave(77, 0.31, 7.0, -3.0)]]], [[[0.1, -0.0, 1e300]]]),
+        "float64": case(
+            "float64, rounded to float32 once", x64, [[[wave(77, 0.31, 7.0, -3.0)]]], [[[0.1, -0.0, 1e300]]]
+        ),
         "int64": case("int64 that float64 cannot hold exactly", [field("x", "int64")], [[[list(ids)]]], [[[*ids, -1]]]),
         "small-integers": case(
             "columns of several integer types are fitted apart",
@@ -173,7 +173,9 @@ def fitted_cases() -> dict[str, dict[str, Any]]:
             [[[[-128, 127, 5], [255, None, 0], [-(2**31), 2**31 - 1, 9], [2**64 - 1, 0, 1]]]],
             [[[1, -1], [None, 200], [0, 1], [2**64 - 1, 12]]],
         ),
-        "nulls-kept": case("a null teaches nothing and stays null, with zero in its place", x32, [[[holes]]], [[holes]]),
+        "nulls-kept": case(
+            "a null teaches nothing and stays null, with zero in its place", x32, [[[holes]]], [[holes]]
+        ),
         "nulls-to-mean": case(
             "a null becomes the mean, and the output has no nulls",
             [*x32, field("y", "float64", True)],
