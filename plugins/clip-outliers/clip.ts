@@ -1,4 +1,4 @@
-import { bitmap, type Buffers, type Column, isInteger } from "@tiegel/plugin";
+import { type Buffers, bitmap, type Column, isInteger } from "@tiegel/plugin";
 import type { Bounds } from "./learned.ts";
 
 /** The column with every value between the bounds; nulls become zeros under their null bit. */

@@ -106,7 +106,13 @@ test("errors name column, row and setting", () => {
   const infinite = batch({ x: ["float64", [1, Number.NEGATIVE_INFINITY]] });
   assert.throws(() => fit(ClipOutliers, [infinite]), { column: "x", row: 1 });
   const empty = batch({ x: ["float64", [null]] });
-  assert.throws(() => fit(ClipOutliers, [empty]), { message: "the training rows hold no value", column: "x" });
+  assert.throws(() => fit(ClipOutliers, [empty]), {
+    message: "the training rows hold no value",
+    column: "x",
+  });
   assert.throws(() => start(ClipOutliers, schema).transform(infinite), { code: "not-fitted" });
-  assert.throws(() => fit(ClipOutliers, [batch({ s: ["utf8", ["a"]] })]), { code: "invalid-schema", column: "s" });
+  assert.throws(() => fit(ClipOutliers, [batch({ s: ["utf8", ["a"]] })]), {
+    code: "invalid-schema",
+    column: "s",
+  });
 });

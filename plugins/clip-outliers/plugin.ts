@@ -100,7 +100,8 @@ export default class ClipOutliers extends Estimator<Options> {
     const reader = new Reader(state, VERSION);
     this.#bounds = this.#input.fields.map(() => {
       const bounds = { low: reader.f64(), high: reader.f64() };
-      if (bounds.low <= bounds.high && Number.isFinite(bounds.low) && Number.isFinite(bounds.high)) return bounds;
+      if (bounds.low <= bounds.high && Number.isFinite(bounds.low) && Number.isFinite(bounds.high))
+        return bounds;
       throw PluginError.badState("the state holds bounds that are none");
     });
     reader.finish();
@@ -114,7 +115,9 @@ function ruleOf({ method, lower, upper, k }: Options): Rule {
   }
   const rule = { method, lower: lower ?? 0.01, upper: upper ?? 0.99, k: k ?? (method === "sigma" ? 3 : 1.5) };
   if (rule.lower <= rule.upper) return rule;
-  throw PluginError.invalidConfig(`config: the lower quantile ${rule.lower} is above the upper one, ${rule.upper}`);
+  throw PluginError.invalidConfig(
+    `config: the lower quantile ${rule.lower} is above the upper one, ${rule.upper}`,
+  );
 }
 
 /** A margin may reach beyond all numbers, where it cuts nothing. */

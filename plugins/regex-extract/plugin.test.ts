@@ -33,7 +33,11 @@ test("each named group becomes a column of its type, in the order of the pattern
 test("a text that is not of its type is null, or an error that names column and row", () => {
   const config = { pattern: LOG, types: { bytes: "int64" } };
   assert.deepEqual(valuesOf(extract(config), "bytes"), [512n, null, null, null, null]);
-  assert.throws(() => extract({ ...config, invalid: "error" }), { message: '"-" is no int64', column: "line", row: 3 });
+  assert.throws(() => extract({ ...config, invalid: "error" }), {
+    message: '"-" is no int64',
+    column: "line",
+    row: 3,
+  });
 });
 
 test("numbers and booleans are read whole or not at all", () => {
@@ -54,7 +58,10 @@ test("a group that took no part in the match is null", () => {
 test("flags change what matches", () => {
   const input = batch({ s: ["utf8", ["A\nb"]] });
   assert.deepEqual(valuesOf(extract({ pattern: "(?<v>a.b)" }, input), "v"), [null]);
-  assert.deepEqual(valuesOf(extract({ pattern: "(?<v>a.b)", ignore_case: true, dot_all: true }, input), "v"), ["A\nb"]);
+  assert.deepEqual(
+    valuesOf(extract({ pattern: "(?<v>a.b)", ignore_case: true, dot_all: true }, input), "v"),
+    ["A\nb"],
+  );
   assert.deepEqual(valuesOf(extract({ pattern: "^(?<v>b)$", multiline: true }, input), "v"), ["b"]);
 });
 

@@ -53,7 +53,9 @@ export default class RegexExtract extends Transform<Options> {
     const names = groupNames(this.#pattern);
     const unknown = Object.keys(given.types).find((name) => !names.includes(name));
     if (unknown !== undefined) {
-      throw PluginError.invalidConfig(`config.types: the pattern has no group '${unknown}'; it has ${names.join(", ")}`);
+      throw PluginError.invalidConfig(
+        `config.types: the pattern has no group '${unknown}'; it has ${names.join(", ")}`,
+      );
     }
     this.#groups = names.map((name) => ({ name, convert: conversion(given.types[name] ?? "utf8") }));
     this.#errorsOnInvalid = given.invalid === "error";
@@ -61,7 +63,9 @@ export default class RegexExtract extends Transform<Options> {
   }
 
   output(): Schema {
-    return new Schema(this.#groups.map(({ name, convert }) => field(name, convert.dtype, { nullable: true })));
+    return new Schema(
+      this.#groups.map(({ name, convert }) => field(name, convert.dtype, { nullable: true })),
+    );
   }
 
   transform(input: Batch): Buffers[] {
@@ -74,7 +78,9 @@ export default class RegexExtract extends Transform<Options> {
       return text === null ? undefined : this.#pattern.exec(text)?.groups;
     });
     return this.#groups.map(({ name, convert }) => {
-      const cells = matches.map((groups, row) => this.#cell(groups?.[name], convert, { column: column.name, row }));
+      const cells = matches.map((groups, row) =>
+        this.#cell(groups?.[name], convert, { column: column.name, row }),
+      );
       return columnOf(convert.dtype, cells as never[]);
     });
   }
@@ -92,7 +98,8 @@ export default class RegexExtract extends Transform<Options> {
 
 function checkInput(input: Schema): void {
   const [first, second] = input.fields;
-  if (first === undefined) throw PluginError.invalidSchema("regex-extract reads one utf8 column; none was given");
+  if (first === undefined)
+    throw PluginError.invalidSchema("regex-extract reads one utf8 column; none was given");
   if (second !== undefined) throw PluginError.invalidSchema("regex-extract reads one column").at(second.name);
   if (first.dtype === "utf8" && first.width === 1) return;
   throw PluginError.invalidSchema(`regex-extract reads a utf8 column, not ${first.dtype}`).at(first.name);

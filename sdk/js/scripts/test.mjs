@@ -8,7 +8,11 @@ import { buildSync } from "esbuild";
 
 const sdk = fileURLToPath(new URL("..", import.meta.url));
 const named = process.argv.slice(2).map((file) => resolve(file));
-const folders = [join(sdk, "test"), ...subfolders(join(sdk, "examples")), ...subfolders(join(sdk, "../../plugins"))];
+const folders = [
+  join(sdk, "test"),
+  ...subfolders(join(sdk, "examples")),
+  ...subfolders(join(sdk, "../../plugins")),
+];
 const files = named.length > 0 ? named : folders.flatMap(testsIn);
 
 function subfolders(folder) {
@@ -40,8 +44,12 @@ try {
       "@tiegel/plugin": join(sdk, "src/index.ts"),
     },
   });
-  const built = files.map((file) => join(out, file.slice(join(sdk, "../..").length)).replace(/\.ts$/, ".mjs"));
-  const tested = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...built], { stdio: "inherit" });
+  const built = files.map((file) =>
+    join(out, file.slice(join(sdk, "../..").length)).replace(/\.ts$/, ".mjs"),
+  );
+  const tested = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...built], {
+    stdio: "inherit",
+  });
   process.exitCode = tested.status ?? 1;
 } finally {
   rmSync(out, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { setBit, zeros } from "./bitmap.ts";
 import { type Buffers, Column, type FixedDtype, VIEWS, type Views } from "./column.ts";
 import type { Dtype, Batch as Raw } from "./contract.gen.ts";
-import { field, Schema } from "./schema.ts";
+import { field, type Schema } from "./schema.ts";
 import { encode } from "./utf8.ts";
 
 /** Rows of a table: one column for each field of the schema. */
@@ -13,7 +13,9 @@ export class Batch {
   constructor(schema: Schema, rows: number, buffers: readonly Buffers[]) {
     this.schema = schema;
     this.rows = rows;
-    this.columns = buffers.map((one, index) => new Column(schema.fields[index] ?? field("", "binary"), rows, one));
+    this.columns = buffers.map(
+      (one, index) => new Column(schema.fields[index] ?? field("", "binary"), rows, one),
+    );
   }
 
   /** By position or name. Throws where there is none. */
@@ -46,7 +48,10 @@ export type ValueOf<D extends Dtype> = D extends "utf8"
  *     columnOf("float32", [1.5, null]);
  *     columnOf("utf8", ["a", "b"]);
  */
-export function columnOf<D extends Dtype>(dtype: D, values: readonly (ValueOf<D> | null | undefined)[]): Buffers {
+export function columnOf<D extends Dtype>(
+  dtype: D,
+  values: readonly (ValueOf<D> | null | undefined)[],
+): Buffers {
   const validity = validityOf(values);
   switch (dtype) {
     case "boolean": {
@@ -57,10 +62,16 @@ export function columnOf<D extends Dtype>(dtype: D, values: readonly (ValueOf<D>
       return { data, validity, offsets: null };
     }
     case "utf8":
-      return { ...joined((values as readonly (string | null)[]).map((text) => encode(text ?? ""))), validity };
+      return {
+        ...joined((values as readonly (string | null)[]).map((text) => encode(text ?? ""))),
+        validity,
+      };
     case "binary": {
       const empty = new Uint8Array(0);
-      return { ...joined((values as readonly (Uint8Array | null)[]).map((bytes) => bytes ?? empty)), validity };
+      return {
+        ...joined((values as readonly (Uint8Array | null)[]).map((bytes) => bytes ?? empty)),
+        validity,
+      };
     }
     default: {
       const array = new VIEWS[dtype as FixedDtype](values.length) as { [row: number]: unknown };
@@ -104,4 +115,3 @@ function joined(parts: readonly Uint8Array[]): { data: Uint8Array; offsets: Uint
   });
   return { data, offsets: bytesOf(offsets) };
 }
-

@@ -15,22 +15,26 @@ export class Writer {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
   u64(value: bigint | number): this {
-    this.#view.setBigUint64(this.#grow(8), BigInt(value), true);
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, BigInt(value), true);
     return this;
   }
 
   f64(value: number): this {
-    this.#view.setFloat64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setFloat64(at, value, true);
     return this;
   }
 
@@ -45,7 +49,7 @@ export class Writer {
     return this.#bytes.slice(0, this.#length);
   }
 
-  /** Makes room and answers where it starts. */
+  /** Makes room, in another buffer where this one is full, and answers where it starts. */
   #grow(by: number): number {
     const at = this.#length;
     this.#length += by;

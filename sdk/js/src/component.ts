@@ -2,6 +2,7 @@
 
 import { Batch } from "./batch.ts";
 import { Column } from "./column.ts";
+import type { Shape } from "./config.ts";
 import type {
   FitterInterface,
   MetaInterface,
@@ -11,7 +12,6 @@ import type {
   RequestInterface,
   TransformerInterface,
 } from "./contract.gen.ts";
-import type { Shape } from "./config.ts";
 import { PluginError } from "./error.ts";
 import { type Host, log, setHost } from "./host.ts";
 import { check, checkSchema, type JsonSchema } from "./json_schema.ts";

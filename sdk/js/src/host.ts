@@ -15,7 +15,9 @@ const READ_BYTES = 1 << 20;
 const nobody: Host = {
   log() {},
   nextU64() {
-    throw PluginError.unsupported("there is no host here: start the plugin with `start` of @tiegel/plugin/testing");
+    throw PluginError.unsupported(
+      "there is no host here: start the plugin with `start` of @tiegel/plugin/testing",
+    );
   },
   read(name) {
     throw PluginError.unsupported(`there is no host here that would give '${name}'`);

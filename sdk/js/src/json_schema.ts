@@ -38,7 +38,8 @@ export function checkSchema(schema: JsonSchema, path = "config schema"): void {
       throw PluginError.internal(`${path}: the keyword '${keyword}' is not supported; check it in configure`);
     }
   }
-  for (const [name, property] of Object.entries(schema.properties ?? {})) checkSchema(property, `${path}.${name}`);
+  for (const [name, property] of Object.entries(schema.properties ?? {}))
+    checkSchema(property, `${path}.${name}`);
   if (schema.items !== undefined) checkSchema(schema.items, `${path}[]`);
   const rest = schema.additionalProperties;
   if (typeof rest === "object") checkSchema(rest, `${path}.*`);
@@ -105,7 +106,8 @@ function checkProperties(schema: JsonSchema, value: Record<string, unknown>, pat
     const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
     if (property !== undefined) value[name] = check(property, one, `${path}.${name}`);
     else if (typeof rest === "object") value[name] = check(rest, one, `${path}.${name}`);
-    else if (!rest) throw wrong(path, `unknown field '${name}'; it knows ${Object.keys(properties).join(", ")}`);
+    else if (!rest)
+      throw wrong(path, `unknown field '${name}'; it knows ${Object.keys(properties).join(", ")}`);
   }
   for (const [name, property] of Object.entries(properties)) {
     if (!Object.hasOwn(value, name) && property.default !== undefined) value[name] = property.default;

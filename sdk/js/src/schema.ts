@@ -34,16 +34,7 @@ export class Schema {
   }
 }
 
-const INTEGERS: readonly Dtype[] = [
-  "int8",
-  "int16",
-  "int32",
-  "int64",
-  "uint8",
-  "uint16",
-  "uint32",
-  "uint64",
-];
+const INTEGERS: readonly Dtype[] = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"];
 
 export function isInteger(dtype: Dtype): boolean {
   return INTEGERS.includes(dtype);

@@ -4,7 +4,14 @@ import { Batch, columnOf, type ValueOf } from "./batch.ts";
 import { bit } from "./bitmap.ts";
 import { type Buffers, type FixedDtype, VIEWS, view } from "./column.ts";
 import { type Component, component, type PluginClass } from "./component.ts";
-import type { Dtype, Level, Batch as RawBatch, PluginError as RawError, Tensor, Payload } from "./contract.gen.ts";
+import type {
+  Dtype,
+  Level,
+  Payload,
+  Batch as RawBatch,
+  PluginError as RawError,
+  Tensor,
+} from "./contract.gen.ts";
 import { PluginError } from "./error.ts";
 import { type Host, setHost } from "./host.ts";
 import { type Field, field, Schema } from "./schema.ts";
@@ -173,7 +180,9 @@ export class Running {
     const output = this.output;
     if (output === null) throw new Error("transform answered although there is no output schema yet");
     if (answer.columns.length !== output.fields.length) {
-      throw new Error(`${answer.columns.length} columns were answered; the output schema has ${output.fields.length}`);
+      throw new Error(
+        `${answer.columns.length} columns were answered; the output schema has ${output.fields.length}`,
+      );
     }
     answer.columns.forEach((column, index) => {
       checkBuffers(output.fields[index] as Field, column, answer.rows);
@@ -212,7 +221,9 @@ function nativeHost(logs: Line[], options: Options): Host {
 function checkValidity({ name, nullable }: Field, validity: Uint8Array, rows: number): void {
   const needed = Math.ceil(rows / 8);
   if (validity.length !== needed) {
-    throw new Error(`column '${name}': its validity has ${validity.length} bytes; ${rows} rows need ${needed}`);
+    throw new Error(
+      `column '${name}': its validity has ${validity.length} bytes; ${rows} rows need ${needed}`,
+    );
   }
   for (let row = 0; row < rows && !nullable; row++) {
     if (!bit(validity, row)) {
@@ -228,7 +239,8 @@ function checkBuffers(field: Field, { data, validity, offsets }: Buffers, rows: 
   if (field.dtype === "utf8" || field.dtype === "binary") {
     const cuts = view("int32", offsets ?? new Uint8Array(0));
     if (cuts.length !== rows + 1) throw fail(`it has ${cuts.length} offsets for ${rows} rows`);
-    if (cuts.some((cut, row) => cut < (cuts[row - 1] ?? 0) || cut > data.length)) throw fail("its offsets go astray");
+    if (cuts.some((cut, row) => cut < (cuts[row - 1] ?? 0) || cut > data.length))
+      throw fail("its offsets go astray");
     if (field.dtype === "utf8") decode(data);
     return;
   }
@@ -236,5 +248,6 @@ function checkBuffers(field: Field, { data, validity, offsets }: Buffers, rows: 
     field.dtype === "boolean"
       ? Math.ceil(values / 8)
       : values * VIEWS[field.dtype as FixedDtype].BYTES_PER_ELEMENT;
-  if (data.length !== bytes) throw fail(`its data has ${data.length} bytes; ${bytes} are needed for ${rows} rows`);
+  if (data.length !== bytes)
+    throw fail(`its data has ${data.length} bytes; ${bytes} are needed for ${rows} rows`);
 }

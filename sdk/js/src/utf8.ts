@@ -4,7 +4,8 @@
  */
 
 const encoder = typeof TextEncoder === "function" ? new TextEncoder() : undefined;
-const decoder = typeof TextDecoder === "function" ? new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }) : undefined;
+const decoder =
+  typeof TextDecoder === "function" ? new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }) : undefined;
 
 /** Arguments of one call that QuickJS takes safely. */
 const ARGUMENTS_MAX = 8_192;

@@ -10,7 +10,10 @@ test("the layout is a version byte, then little-endian numbers and counted bytes
     .f64(-0.5)
     .bytes(new Uint8Array([97, 98]))
     .finish();
-  assert.equal(Buffer.from(bytes).toString("hex"), "03070100000002010000000000000000000000e0bf020000006162");
+  assert.equal(
+    Buffer.from(bytes).toString("hex"),
+    "0307010000000201000000000000000000000000e0bf020000006162",
+  );
 });
 
 test("what was written is read and every cut is an error", () => {

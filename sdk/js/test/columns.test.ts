@@ -48,7 +48,9 @@ test("a block column gives all values but no rows", () => {
   const schema = new Schema([field("e", "float32", { width: 2 })]);
   const blocks = new Batch(schema, 2, [columnFrom(new Float32Array([1, 2, 3, 4]))]);
   assert.deepEqual([...blocks.column("e").values("float32")], [1, 2, 3, 4]);
-  assert.throws(() => blocks.column("e").numbers(), { message: "the column holds 2 values a row; one is needed" });
+  assert.throws(() => blocks.column("e").numbers(), {
+    message: "the column holds 2 values a row; one is needed",
+  });
 });
 
 test("texts are cut at bytes, also where characters are wider than one", () => {

@@ -13,7 +13,11 @@ const shape = config.object({
 
 test("the schema says what the shapes say", () => {
   assert.deepEqual(shape.schema.required, ["max"]);
-  assert.deepEqual(shape.schema.properties?.["mode"], { type: "string", enum: ["fast", "exact"], default: "fast" });
+  assert.deepEqual(shape.schema.properties?.mode, {
+    type: "string",
+    enum: ["fast", "exact"],
+    default: "fast",
+  });
   assert.equal(shape.schema.additionalProperties, false);
 });
 

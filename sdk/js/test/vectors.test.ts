@@ -26,7 +26,12 @@ interface Case {
   readonly error?: Refusal;
   readonly fit?: {
     readonly chunks: readonly (readonly Rows[])[];
-    readonly state?: readonly { name: string; type: "u8" | "u64" | "f64"; value: string; tolerance?: string }[];
+    readonly state?: readonly {
+      name: string;
+      type: "u8" | "u64" | "f64";
+      value: string;
+      tolerance?: string;
+    }[];
     readonly error?: Refusal;
   };
   readonly transform?: {
@@ -54,12 +59,16 @@ for (const name of readdirSync(folder)) {
 function run({ schema: fields, config, error, fit, transform }: Case): void {
   const schema = new Schema(fields);
   const configured = () => start(Standardize, schema, { config });
-  if (error !== undefined) return refused(error, configured);
+  if (error !== undefined) refused(error, configured);
   if (fit !== undefined) ended(fit.error, () => checkFit(fit, schema, configured));
   if (transform !== undefined) ended(transform.error, () => checkTransform(transform, schema, configured));
 }
 
-function checkFit({ chunks, state }: NonNullable<Case["fit"]>, schema: Schema, configured: () => Running): void {
+function checkFit(
+  { chunks, state }: NonNullable<Case["fit"]>,
+  schema: Schema,
+  configured: () => Running,
+): void {
   const merged = configured();
   for (const chunk of chunks) {
     const one = configured();
@@ -116,12 +125,12 @@ function refused(expected: Refusal, call: () => unknown): void {
 function batchOf(schema: Schema, { rows, columns }: Rows): Batch {
   const buffers = columns.map((texts, index) => {
     const dtype = schema.fields[index]?.dtype ?? "utf8";
-    return columnOf(dtype, texts.map((text) => (text === null ? null : valueOf(dtype, text))) as never[]);
+    return columnOf(dtype, texts.map((text) => (text === null ? null : parsed(dtype, text))) as never[]);
   });
   return new Batch(schema, rows, buffers);
 }
 
-function valueOf(dtype: Dtype, text: string): string | number | bigint {
+function parsed(dtype: Dtype, text: string): string | number | bigint {
   if (dtype === "utf8") return text;
   return dtype === "int64" || dtype === "uint64" ? BigInt(text) : Number(text);
 }

@@ -80,7 +80,9 @@ export default class Standardize extends Estimator<Infer<typeof options>> {
   }
 
   finish(): Uint8Array {
-    this.#scaling = this.#seen.map((moments, index) => moments.scaling(this.#input.fields[index]?.name ?? ""));
+    this.#scaling = this.#seen.map((moments, index) =>
+      moments.scaling(this.#input.fields[index]?.name ?? ""),
+    );
     return this.partial();
   }
 
