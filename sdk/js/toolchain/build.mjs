@@ -1,6 +1,7 @@
 // Bundles a plugin with the SDK and makes a component of it. `tiegel plugin build` runs it in its folder of tools, with
 // the request as JSON in the first argument; what is wrong with the plugin goes to stderr.
 import { writeFileSync } from "node:fs";
+import { SourceMap } from "node:module";
 import { componentize } from "componentize-qjs";
 import { build, formatMessages } from "esbuild";
 
@@ -38,6 +39,9 @@ async function bundle() {
     absWorkingDir: dir,
     bundle: true,
     write: false,
+    outfile: "bundle.js",
+    sourcemap: "external",
+    sourcesContent: false,
     format: "esm",
     platform: "neutral",
     mainFields: ["module", "main"],
@@ -49,13 +53,34 @@ async function bundle() {
     // A project's compiler options are for its editor: they must not change what is built.
     tsconfigRaw: {},
   });
-  return outputFiles[0].text;
+  const [map, code] = ["map", "js"].map(
+    (end) => outputFiles.find(({ path }) => path.endsWith(`.${end}`)).text,
+  );
+  return { code, map: new SourceMap(JSON.parse(map)) };
+}
+
+/** QuickJS speaks of places in the bundle: the author knows those in the plugin's files. */
+function placed(message, map) {
+  return message.replace(/componentize-qjs:user\.js:(\d+):(\d+)/g, (place, line, column) => {
+    const { originalSource, originalLine, originalColumn } = map.findEntry(
+      Number(line) - 1,
+      Number(column) - 1,
+    );
+    return originalSource ? `${originalSource}:${originalLine + 1}:${originalColumn + 1}` : place;
+  });
+}
+
+async function component({ code, map }) {
+  try {
+    const made = await componentize({ witPath: wit, jsSource: code, world, stubWasi: true, sync: true });
+    return made.component;
+  } catch (error) {
+    throw new Error(placed(String(error.message ?? error), map).replace(/^: /, ""));
+  }
 }
 
 try {
-  const jsSource = await bundle();
-  const { component } = await componentize({ witPath: wit, jsSource, world, stubWasi: true, sync: true });
-  writeFileSync(out, component);
+  writeFileSync(out, await component(await bundle()));
 } catch (error) {
   const messages = error.errors;
   const lines = Array.isArray(messages)
