@@ -73,7 +73,7 @@ async fn a_mistake_in_typescript_is_shown_with_file_and_line() {
     copy_example(&folder, "clip");
     let source = folder.read("clip/plugin.ts");
     for (broken, expected) in [
-        (source.replace("configure({ max }", "configure({ max "), "plugin.ts:15:"),
+        (source.replace("configure({ max }", "configure({ max "), "plugin.ts:14:"),
         (source.replace("\"@tiegel/plugin\"", "\"lodash\""), "Could not resolve \"lodash\""),
         (source.replace("export default class", "class"), "export default class"),
         (source.clone() + "\nthrow new Error(\"while loading\");\n", "while loading"),
