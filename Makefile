@@ -16,8 +16,8 @@ RELEASE := $(TARGET_DIR)/release/tiegel
 TIEGEL_dev := $(DEBUG)
 TIEGEL_release := $(RELEASE)
 
-PLUGINS := $(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml))
 PYTHON_PLUGINS := $(patsubst plugins/%/tiegel-plugin.toml,%,$(shell grep -l '^language = "python"' plugins/*/tiegel-plugin.toml))
+PLUGINS := $(filter-out $(PYTHON_PLUGINS),$(patsubst plugins/%/tiegel-plugin.toml,%,$(wildcard plugins/*/tiegel-plugin.toml)))
 PYTHON := .venv/bin/python
 MLFLOW_CASES = CARGO_TARGET_DIR=$(TARGET_DIR) .venv-mlflow/bin/python -m pytest -q tests/clients/mlflow
 MIGRATION_CASES = CARGO_TARGET_DIR=$(TARGET_DIR) .venv-mlflow/bin/python -m pytest -q tests/clients/mlflow_migration
@@ -28,10 +28,10 @@ SDK_SOURCES := --config pyproject.toml . ../vectors $(PYTHON_PLUGINS:%=../../plu
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 PYTHON_SOURCES := $(wildcard sdk/wit/v1/* sdk/python/src/tiegel/plugin/*.py platform/wasm/src/build/*.rs) \
 	$(foreach name,$(PYTHON_PLUGINS),$(wildcard plugins/$(name)/*.py plugins/$(name)/*.toml))
-PLUGIN_SOURCES := $(shell find plugins sdk/rust sdk/wit -name target -prune -o -name dist -prune -o -type f -print)
+PLUGIN_SOURCES := $(shell find plugins sdk/js sdk/rust sdk/wit \( -name target -o -name dist -o -name node_modules \) -prune -o -type f -print)
 
 .PHONY: help demo demo-stop test soak build web plugins fmt bench python \
-	test-tidy test-format test-lint test-web test-plugins test-rust test-clients test-mlflow test-python test-generated
+	test-tidy test-format test-lint test-web test-plugins test-js test-rust test-clients test-mlflow test-python test-generated
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -83,11 +83,12 @@ fmt: ## format everything
 	cargo fmt --all
 	cargo fmt --all --manifest-path plugins/Cargo.toml
 	@if [ -d web/node_modules ]; then cd web && npm run --silent fix; fi
+	@if [ -d sdk/js/node_modules ]; then cd sdk/js && npm run --silent fix; fi
 
 bench: build plugins ## measure start, predictions, steps and the plugin host
 	cargo xtask bench all --bin $(RELEASE)
 
-test: test-tidy test-format test-web test-plugins test-lint test-rust test-generated test-clients test-mlflow test-python ## all checks and tests, with short loads
+test: test-tidy test-format test-web test-plugins test-js test-lint test-rust test-generated test-clients test-mlflow test-python ## all checks and tests, with short loads
 
 test-tidy:
 	cargo xtask tidy
@@ -102,6 +103,15 @@ test-web: web
 
 test-plugins: plugins
 	cargo test --workspace --quiet --manifest-path plugins/Cargo.toml
+
+# The SDK for TypeScript and JavaScript, its examples and the plugins that are written with it.
+test-js: sdk/js/node_modules/.package-lock.json
+	cd sdk/js && npm run --silent check
+	cd sdk/js && npm test --silent
+
+sdk/js/node_modules/.package-lock.json: sdk/js/package-lock.json
+	cd sdk/js && npm ci --no-audit --no-fund
+	@touch $@
 
 test-lint:
 	cargo clippy --workspace --all-targets -- -D warnings

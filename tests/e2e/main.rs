@@ -7,6 +7,7 @@ mod datasets;
 mod errors;
 mod gc;
 mod guests;
+mod javascript;
 mod kill;
 mod main_job;
 mod operations;

@@ -60,6 +60,8 @@ pub struct Build {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
+    /// TypeScript too.
+    Js,
     Rust,
     Python,
 }

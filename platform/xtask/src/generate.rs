@@ -1,5 +1,7 @@
 //! Every generated file that is committed, written by one command.
 
+mod contract;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +17,8 @@ const DOCUMENTS: [(&[&str], &str); 3] = [
     (&["config", "schema"], "deploy/config.schema.json"),
     (&["schema"], "deploy/project.schema.json"),
 ];
+const CONTRACT: &str = "sdk/wit/v1";
+const CONTRACT_TYPES: &str = "sdk/js/src/contract.gen.ts";
 const WEB_SCHEMA: &str = "web/src/api/schema.gen.ts";
 
 pub struct Options {
@@ -30,6 +34,8 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<bool> {
     for set in &FROZEN_SETS {
         files.push(Generated { path: set.list_path(), text: set.complete_list(&workspace.root, &paths)? });
     }
+    let types = contract::typescript(&workspace.root.join(CONTRACT))?;
+    files.push(Generated { path: CONTRACT_TYPES.into(), text: types });
     if !options.frozen {
         let bin = options.bin.map_or_else(|| workspace.build_server("dev"), Ok)?;
         for (args, path) in DOCUMENTS {

@@ -1,5 +1,6 @@
 //! Builds a plugin's project, in any of its languages, into a component that says what it was built from.
 
+mod js;
 mod python;
 mod python_guest;
 mod rust;
@@ -29,6 +30,16 @@ pub enum BuildError {
     Cargo,
     #[error("cargo built no WebAssembly module: the project needs `[lib] crate-type = [\"cdylib\"]`")]
     NoModule,
+    #[error("{} has no {entry}: name the file of the plugin's class as `entry`", .dir.display())]
+    NoEntry { dir: PathBuf, entry: String },
+    #[error("building a JavaScript plugin needs `{0}`: install Node.js 20 or newer, which brings npm")]
+    NoNode(&'static str),
+    #[error("there is no home folder to keep the JavaScript tools in: set HOME")]
+    NoHome,
+    #[error("npm could not install the JavaScript tools; its messages are above")]
+    Npm,
+    #[error("the plugin's JavaScript does not build; the messages are above")]
+    JavaScript,
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
     #[error(transparent)]
@@ -48,6 +59,7 @@ pub enum BuildError {
 pub fn build_plugin(dir: &Path, out: &Path) -> Result<Vec<u8>, BuildError> {
     let manifest = read_manifest(dir)?;
     let component = match manifest.build.language {
+        Language::Js => js::build(dir, &manifest)?,
         Language::Rust => rust::build(dir)?,
         Language::Python => python::build(dir, &manifest)?,
     };

@@ -7,6 +7,7 @@ mod boundary;
 mod cache;
 mod fitting;
 mod hostile;
+mod javascript;
 mod log;
 mod ordered;
 mod parity;
