@@ -120,6 +120,12 @@ pub struct PluginsConfig {
     pub call_ms_max: u64,
     /// Instances alive at once, of all plugins.
     pub instances_max: usize,
+    /// Linear memory of all instances of one plugin.
+    pub shared_memory_bytes_max: usize,
+    /// An instance that nobody calls is dropped after this.
+    pub idle_seconds_max: u64,
+    /// Compiling one plugin.
+    pub compile_seconds_max: u64,
 }
 
 impl Default for PluginsConfig {
@@ -128,6 +134,9 @@ impl Default for PluginsConfig {
             memory_bytes_max: limits::PLUGIN_MEMORY_BYTES_MAX,
             call_ms_max: limits::PLUGIN_CALL_MS_MAX,
             instances_max: 64,
+            shared_memory_bytes_max: 2 << 30,
+            idle_seconds_max: 300,
+            compile_seconds_max: 120,
         }
     }
 }

@@ -132,6 +132,21 @@ pub enum FaultKind {
     Host,
 }
 
+impl FaultKind {
+    /// As metrics and spans name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FaultKind::NotAPlugin => "not-a-plugin",
+            FaultKind::Trap => "trap",
+            FaultKind::Timeout => "timeout",
+            FaultKind::MemoryLimit => "memory-limit",
+            FaultKind::OutputLimit => "output-limit",
+            FaultKind::BadOutput => "bad-output",
+            FaultKind::Host => "host",
+        }
+    }
+}
+
 /// Why a plugin call did not answer.
 #[derive(Clone, Debug)]
 pub enum PluginFailure {

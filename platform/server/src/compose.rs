@@ -15,7 +15,7 @@ use tiegel_query::{QueryConfig, QueryEngine};
 use tiegel_store::{Durability, Store};
 use tiegel_telemetry::Metrics;
 use tiegel_types::limits;
-use tiegel_wasm::{HostConfig, WasmHost};
+use tiegel_wasm::{Call, CompileLimits, Compiler, CompilerCommand, HostConfig, Meter, Meters, WasmHost};
 use uuid::Uuid;
 
 use crate::places;
@@ -30,7 +30,8 @@ pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
     let store = Store::open_with(&database_url(config, &data_dir), durability).await;
     let store = store.context("cannot open the metadata database")?;
     let blobs = open_blobs(config, &data_dir)?;
-    let plugins = plugin_host(config, &data_dir)?;
+    let metrics = Arc::new(Metrics::default());
+    let plugins = plugin_host(config, &data_dir, &metrics)?;
     let query = QueryConfig {
         memory_bytes_max: config.query.memory_bytes_max,
         spill_dir: data_dir.join("spill"),
@@ -51,7 +52,7 @@ pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
         tables: Arc::new(tables),
         plugins,
         models: Arc::new(models),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
         plugin_limits: PluginLimits {
             call: Duration::from_millis(config.plugins.call_ms_max),
             memory_bytes_max: config.plugins.memory_bytes_max,
@@ -86,7 +87,38 @@ fn open_blobs(config: &Config, data_dir: &Path) -> anyhow::Result<Blobs> {
     Ok(blobs)
 }
 
-fn plugin_host(config: &Config, data_dir: &Path) -> anyhow::Result<Arc<dyn PluginHost>> {
-    let host = HostConfig { instances_max: config.plugins.instances_max, ..HostConfig::new(data_dir.join("plugins")) };
+fn plugin_host(config: &Config, data_dir: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<Arc<dyn PluginHost>> {
+    let plugins = &config.plugins;
+    let host = HostConfig {
+        compiler: plugin_compiler(Duration::from_secs(plugins.compile_seconds_max))?,
+        instances_max: plugins.instances_max,
+        idle_max: Duration::from_secs(plugins.idle_seconds_max),
+        plugin_memory_bytes_max: plugins.shared_memory_bytes_max,
+        meters: Some(plugin_meters(metrics)),
+        ..HostConfig::new(data_dir.join("plugins"))
+    };
     Ok(Arc::new(WasmHost::new(&host).context("cannot start the plugin host")?))
+}
+
+/// This very program as a child: what it runs as, even where its file was replaced since.
+pub fn plugin_compiler(wall: Duration) -> anyhow::Result<Compiler> {
+    let running = std::path::PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    let program = if running.exists() { running } else { std::env::current_exe()? };
+    let limits = CompileLimits { wall, ..CompileLimits::default() };
+    Ok(Compiler::Child(CompilerCommand { program, args: vec!["compile-plugin".to_owned()], limits }))
+}
+
+fn plugin_meters(metrics: &Arc<Metrics>) -> Meters {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move |plugin: &str| {
+        let (series, metrics, plugin) = (metrics.plugin(plugin), Arc::clone(&metrics), plugin.to_owned());
+        let meter: Meter = Arc::new(move |call: &Call| {
+            series.called(call.rows as u64, call.took.as_secs_f64());
+            series.moved(call.bytes_in as u64, call.bytes_out as u64, call.memory_bytes as u64);
+            if let Some(fault) = call.fault {
+                metrics.plugin_failed(&plugin, fault.as_str());
+            }
+        });
+        meter
+    })
 }

@@ -30,6 +30,9 @@ pub struct Metrics {
     step_seconds: Histogram,
     steps_cached: Counter,
     plugin_calls: Series<Histogram>,
+    plugin_rows: Series<Counter>,
+    plugin_bytes: Series<Counter>,
+    plugin_memory: Series<Gauge>,
     plugin_faults: Series<Counter>,
     query_seconds: Histogram,
     query_rows: Counter,
@@ -57,6 +60,30 @@ impl Drop for ActiveRequest {
     }
 }
 
+/// Counts the calls of one plugin.
+#[derive(Clone, Debug)]
+pub struct PluginMeter {
+    calls: Histogram,
+    rows: Counter,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    memory: Gauge,
+}
+
+impl PluginMeter {
+    pub fn called(&self, rows: u64, seconds: f64) {
+        self.calls.observe(seconds);
+        self.rows.inc_by(rows);
+    }
+
+    /// What the same call moved, and what its instance holds.
+    pub fn moved(&self, bytes_in: u64, bytes_out: u64, memory_bytes: u64) {
+        self.bytes_in.inc_by(bytes_in);
+        self.bytes_out.inc_by(bytes_out);
+        self.memory.set(i64::try_from(memory_bytes).unwrap_or(i64::MAX));
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
@@ -68,6 +95,9 @@ impl Default for Metrics {
             step_seconds: Histogram::new(SECONDS),
             steps_cached: Counter::default(),
             plugin_calls: seconds(Metric::PluginCallSeconds),
+            plugin_rows: counters(Metric::PluginRows),
+            plugin_bytes: counters(Metric::PluginBytes),
+            plugin_memory: Series::new(Metric::PluginMemoryBytes.labels(), Gauge::default),
             plugin_faults: counters(Metric::PluginFaults),
             query_seconds: Histogram::new(SECONDS),
             query_rows: Counter::default(),
@@ -111,6 +141,9 @@ impl Metrics {
         add(registry, Metric::StepSeconds, self.step_seconds.clone());
         add(registry, Metric::StepsCached, self.steps_cached.clone());
         add(registry, Metric::PluginCallSeconds, self.plugin_calls.family.clone());
+        add(registry, Metric::PluginRows, self.plugin_rows.family.clone());
+        add(registry, Metric::PluginBytes, self.plugin_bytes.family.clone());
+        add(registry, Metric::PluginMemoryBytes, self.plugin_memory.family.clone());
         add(registry, Metric::PluginFaults, self.plugin_faults.family.clone());
         add(registry, Metric::QuerySeconds, self.query_seconds.clone());
         add(registry, Metric::QueryRows, self.query_rows.clone());
@@ -155,9 +188,15 @@ impl Metrics {
         self.steps_cached.inc();
     }
 
-    /// `plugin` is `name@version`.
-    pub fn plugin_called(&self, plugin: &str, seconds: f64) {
-        self.plugin_calls.with(&[plugin]).observe(seconds);
+    /// The series of one plugin, `name@version`, to be kept: a call costs little more than these numbers.
+    pub fn plugin(&self, plugin: &str) -> PluginMeter {
+        PluginMeter {
+            calls: self.plugin_calls.with(&[plugin]),
+            rows: self.plugin_rows.with(&[plugin]),
+            bytes_in: self.plugin_bytes.with(&[plugin, "in"]),
+            bytes_out: self.plugin_bytes.with(&[plugin, "out"]),
+            memory: self.plugin_memory.with(&[plugin]),
+        }
     }
 
     /// `fault` is what went wrong, such as `timeout` or `memory`.

@@ -1,5 +1,10 @@
 //! What the sandbox costs: a plugin against the same arithmetic in this process, in one run.
 
+mod calls;
+mod runaway;
+mod spread;
+mod starts;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +20,11 @@ use tiegel_types::{DType, Digest, Field, Schema, StateRef};
 use crate::WasmHost;
 use crate::fault::fault;
 use crate::fit::slices;
+
+pub use calls::{arrow_ipc, warm_calls};
+pub use runaway::{Runaways, runaways};
+pub use spread::Spread;
+pub use starts::{Starts, starts};
 
 /// How far a plugin's float32 may lie from the native one: another order of the same operations.
 const DIFFERENCE_MAX: f32 = 1e-5;

@@ -12,10 +12,12 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::mac::hmac_sha256;
+use crate::package::Package;
 
 const KEY_FILE: &str = "key";
 
-/// Compiled code on disk: `<digest>-<engine>.cwasm`, and beside it `.mac`, without whose match it is not run.
+/// Compiled code on disk: `<digest>-<engine>.cwasm`; beside it `.package`, what the component carries besides code; and
+/// `.mac`, without whose match to both neither is used.
 ///
 /// The key never leaves the folder; it shows that this server wrote a file, against corruption and against whoever can
 /// write files here but cannot read the key.
@@ -33,25 +35,39 @@ impl Cache {
     }
 
     /// The compiled code of a component, mapped into memory; none where there is none that can be trusted.
-    pub fn load(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
-        let (code, mac) = self.paths(digest);
-        let expected = fs::read(&mac).ok()?;
-        let compiled = fs::read(&code).ok()?;
-        if expected != self.mac(digest, &compiled) {
-            tracing::warn!(path = %code.display(), "compiled plugin code was changed on disk and is compiled anew");
-            return None;
-        }
+    ///
+    /// # Errors
+    /// When the code is this server's own, but asks for more than the engine gives any component.
+    pub fn load(&self, engine: &Engine, digest: &Digest) -> wasmtime::Result<Option<(Component, Package)>> {
+        let Some((code, package)) = self.find(digest) else { return Ok(None) };
         #[expect(unsafe_code, reason = "machine code is mapped from a file")]
         // SAFETY: the file holds what this server's own key vouches for, and it is replaced by renaming, never edited.
-        let component = unsafe { Component::deserialize_file(engine, &code) };
-        component.inspect_err(|error| tracing::warn!(%error, "compiled plugin code does not load")).ok()
+        let component = unsafe { Component::deserialize_file(engine, code) };
+        Ok(Some((component?, package)))
+    }
+
+    /// Where trusted code lies, and what goes with it.
+    fn find(&self, digest: &Digest) -> Option<(PathBuf, Package)> {
+        let files = self.files(digest);
+        let expected = fs::read(&files.mac).ok()?;
+        let compiled = fs::read(&files.code).ok()?;
+        let package = fs::read(&files.package).ok()?;
+        if expected != self.mac(digest, &compiled, &package) {
+            tracing::warn!(path = %files.code.display(), "compiled plugin code was changed on disk and is compiled anew");
+            return None;
+        }
+        let package = Package::read(&package);
+        let package = package.inspect_err(|error| tracing::warn!(%error, "a stored manifest does not load"));
+        Some((files.code, package.ok()?))
     }
 
     /// Keeps compiled code. A reader sees all of it or nothing.
-    pub fn store(&self, digest: &Digest, compiled: &[u8]) -> io::Result<()> {
-        let (code, mac) = self.paths(digest);
-        self.replace(&code, compiled)?;
-        self.replace(&mac, &self.mac(digest, compiled))
+    pub fn store(&self, digest: &Digest, compiled: &[u8], package: &Package) -> io::Result<()> {
+        let files = self.files(digest);
+        let package = package.alone();
+        self.replace(&files.code, compiled)?;
+        self.replace(&files.package, &package)?;
+        self.replace(&files.mac, &self.mac(digest, compiled, &package))
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -62,15 +78,25 @@ impl Cache {
         Ok(())
     }
 
-    fn paths(&self, digest: &Digest) -> (PathBuf, PathBuf) {
+    fn files(&self, digest: &Digest) -> Files {
         let stem = format!("{}-{}", digest.hex(), self.engine);
-        (self.dir.join(format!("{stem}.cwasm")), self.dir.join(format!("{stem}.mac")))
+        let file = |extension| self.dir.join(format!("{stem}.{extension}"));
+        Files { code: file("cwasm"), package: file("package"), mac: file("mac") }
     }
 
-    fn mac(&self, digest: &Digest, compiled: &[u8]) -> [u8; 32] {
-        // The names are inside, so that one component's code cannot be passed off as another's.
-        hmac_sha256(&self.key, &[digest.as_bytes(), self.engine.as_bytes(), compiled])
+    fn mac(&self, digest: &Digest, compiled: &[u8], package: &[u8]) -> [u8; 32] {
+        // The names are inside, so that one component's code cannot be passed off as another's; the length says where
+        // one file ends and the other begins.
+        let package_len = (package.len() as u64).to_le_bytes();
+        let parts: [&[u8]; 5] = [digest.as_bytes(), self.engine.as_bytes(), &package_len, package, compiled];
+        hmac_sha256(&self.key, &parts)
     }
+}
+
+struct Files {
+    code: PathBuf,
+    package: PathBuf,
+    mac: PathBuf,
 }
 
 /// The folder's key, drawn on first use. A temporary file is readable by its owner only, and stays so when renamed.

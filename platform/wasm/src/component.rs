@@ -3,35 +3,69 @@ use wasmtime::component::InstancePre;
 
 use crate::bindings::{fitter, meta, transformer};
 use crate::guest::Guest;
+use crate::manifest::World;
 use crate::text;
 
 /// The contract that this host speaks; other versions with the same major and minor number fit as well.
 pub const CONTRACT: &str = "tiegel:plugin";
 pub const CONTRACT_VERSION: &str = "0.1";
 
-/// The interfaces that a plugin may import. `types` holds no functions.
+/// The interfaces that a plugin may import. `types` holds no functions. All three others are always linked: Python and
+/// JavaScript components import whatever their world names. What they give is decided at the call: `artifacts` reads
+/// what the manifest names and nothing else, `random` is seeded and closed to row-wise transforms, `log` is capped.
 const GRANTED: [&str; 4] = ["types", "log", "random", "artifacts"];
 
 /// Bytes of an import's or export's name in a message.
 const NAME_BYTES_SHOWN: usize = 200;
 
-/// Looks at a component's outer shape before anything is compiled: what it wants and what it offers.
+/// A component's outer shape: what it wants and what it offers, by the names in the component itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+impl Shape {
+    /// Looks at a component before anything is compiled.
+    ///
+    /// # Errors
+    /// A sentence that says why these bytes are not a plugin for this host.
+    pub fn of(wasm: &[u8]) -> Result<Self, String> {
+        let mut outline = Outline::default();
+        for payload in Parser::new(0).parse_all(wasm) {
+            let payload = payload.map_err(|error| format!("it is not a WebAssembly component: {}", error.message()))?;
+            outline.take(&payload)?;
+        }
+        outline.check()?;
+        Ok(outline.shape)
+    }
+
+    /// Whether it is what its manifest calls it.
+    ///
+    /// # Errors
+    /// A sentence that names the difference.
+    pub fn is_of_world(&self, world: World) -> Result<(), String> {
+        let fits = self.exports.iter().any(|name| is_contract(name, "fitter"));
+        match world {
+            World::Estimator if !fits => Err("its manifest calls it an estimator, but it exports no fitter".to_owned()),
+            World::Transform if fits => Err("its manifest calls it a transform, but it exports a fitter".to_owned()),
+            World::Estimator | World::Transform | World::RequestProcessor => Ok(()),
+        }
+    }
+}
+
+/// Looks at a component's outer shape.
 ///
 /// # Errors
-/// A sentence that says why these bytes are not a plugin for this host.
+/// Those of [`Shape::of`].
 pub fn inspect(wasm: &[u8]) -> Result<(), String> {
-    let mut outline = Outline::default();
-    for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload.map_err(|error| format!("it is not a WebAssembly component: {}", error.message()))?;
-        outline.take(&payload)?;
-    }
-    outline.check()
+    Shape::of(wasm).map(drop)
 }
 
 #[derive(Default)]
 struct Outline {
     depth: usize,
-    exports: Vec<String>,
+    shape: Shape,
 }
 
 impl Outline {
@@ -45,12 +79,14 @@ impl Outline {
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if self.depth == 0 => {
                 for import in imports.clone() {
-                    check_import(import.map_err(malformed)?.name.name)?;
+                    let name = import.map_err(malformed)?.name.name;
+                    check_import(name)?;
+                    self.shape.imports.push(name.to_owned());
                 }
             }
             Payload::ComponentExportSection(exports) if self.depth == 0 => {
                 for export in exports.clone() {
-                    self.exports.push(export.map_err(malformed)?.name.name.to_owned());
+                    self.shape.exports.push(export.map_err(malformed)?.name.name.to_owned());
                 }
             }
             _ => {}
@@ -60,11 +96,11 @@ impl Outline {
 
     fn check(&self) -> Result<(), String> {
         for interface in ["meta", "transformer"] {
-            if self.exports.iter().any(|name| is_contract(name, interface)) {
+            if self.shape.exports.iter().any(|name| is_contract(name, interface)) {
                 continue;
             }
             let prefix = format!("{CONTRACT}/{interface}@");
-            let other = self.exports.iter().find_map(|name| name.strip_prefix(&prefix));
+            let other = self.shape.exports.iter().find_map(|name| name.strip_prefix(&prefix));
             return Err(match other {
                 Some(version) => format!(
                     "it is built for version {} of the plugin contract; this server runs {CONTRACT_VERSION}",

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use tiegel_types::limits;
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
 
+use crate::call::Meters;
+use crate::compile::Compiler;
+
 /// Milliseconds between two looks at the clock while guests run: how far past its deadline a call may go.
 const TICK_MS: u64 = 5;
 
@@ -23,26 +26,37 @@ const TABLES_MAX: u32 = 64;
 const TABLE_ELEMENTS_MAX: usize = 30_000;
 const INSTANCE_BYTES_MAX: usize = 4 << 20;
 
-/// Where compiled code is kept, and how many instances live at once.
-#[derive(Clone, Debug)]
+/// Where compiled code is kept, who compiles it, and how many instances live at once.
+#[derive(Clone)]
 pub struct HostConfig {
     /// Must be writable by this server only: what lies there is run as machine code.
     pub cache_dir: PathBuf,
+    pub compiler: Compiler,
     /// Instances alive at once, busy and idle, of all plugins together.
     pub instances_max: usize,
     /// How long a call waits for an instance while all are busy.
     pub instance_wait: Duration,
     /// Calls after which a warm instance is replaced.
     pub invocations_max: u32,
+    /// How long an instance that nobody calls is kept.
+    pub idle_max: Duration,
+    /// Bytes of linear memory of all instances of one plugin.
+    pub plugin_memory_bytes_max: usize,
+    /// Told of every call.
+    pub meters: Option<Meters>,
 }
 
 impl HostConfig {
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         Self {
             cache_dir: cache_dir.into(),
+            compiler: Compiler::InProcess,
             instances_max: 64,
             instance_wait: Duration::from_secs(30),
             invocations_max: 10_000,
+            idle_max: Duration::from_secs(300),
+            plugin_memory_bytes_max: 2 << 30,
+            meters: None,
         }
     }
 }
@@ -55,6 +69,11 @@ pub fn engine(instances_max: usize) -> wasmtime::Result<Engine> {
         tracing::warn!(error = format!("{error:#}"), "no pool for plugin instances, each will be allocated on its own");
         Engine::new(&base_config())
     })
+}
+
+/// An engine that only compiles. Its code is that of [`engine`]: where instances live does not show in it.
+pub fn compiler() -> wasmtime::Result<Engine> {
+    Engine::new(&base_config())
 }
 
 fn base_config() -> Config {

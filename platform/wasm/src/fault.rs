@@ -5,6 +5,7 @@ use tiegel_types::limits;
 use wasmtime::Trap;
 
 use crate::bindings::types::{ErrorCode, PluginError};
+use crate::budget::Shortage;
 use crate::guest::Guest;
 use crate::text;
 
@@ -56,16 +57,24 @@ pub fn shift_row(failure: PluginFailure, rows_before: usize) -> PluginFailure {
 /// Why a call came to no answer, in the words of someone who never heard of traps.
 pub fn explain(guest: &mut Guest, export: &str, call: Duration, error: &wasmtime::Error) -> PluginFailure {
     let plugin = guest.label.clone();
-    let short_of_memory = guest.budget.take_refused();
+    let shortage = guest.budget.take_shortage();
     let last_words = guest.take_last_error();
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
         let message = format!("{export} took longer than {} ms and was stopped", call.as_millis());
         return fault(&plugin, FaultKind::Timeout, message);
     }
-    if short_of_memory {
-        let max = text::size(guest.budget.memory_bytes_max());
-        return fault(&plugin, FaultKind::MemoryLimit, format!("{export} needs more memory than its {max}"));
+    match shortage {
+        Some(Shortage::Instance) => {
+            let max = text::size(guest.budget.memory_bytes_max());
+            return fault(&plugin, FaultKind::MemoryLimit, format!("{export} needs more memory than its {max}"));
+        }
+        Some(Shortage::Plugin) => {
+            let max = text::size(guest.budget.ledger().bytes_max());
+            let message = format!("{export} needs more memory than the {max} that all its instances share");
+            return fault(&plugin, FaultKind::MemoryLimit, message);
+        }
+        None => {}
     }
     let cause = error.root_cause().to_string();
     // wasmtime's type for this is private.

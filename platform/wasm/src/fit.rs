@@ -16,11 +16,14 @@ pub fn partial(core: &Core, binding: &Binding, chunk: u64, rows: &FitRows) -> Re
     let purpose = Purpose { fitting: true, state: None, seed: &chunk.to_le_bytes() };
     let slot = core.room(&binding.image.label)?;
     let (mut instance, _) = core.bind(&plugin, binding, &purpose, slot)?;
-    let rows_max = preferred_rows(plugin.descriptor.preferred_rows);
+    let most = Most {
+        rows: preferred_rows(plugin.descriptor.preferred_rows),
+        memory_bytes: plugin.limits(&binding.limits).memory_bytes_max,
+    };
     let mut rows_before = 0;
     for (index, batch) in rows.batches.iter().enumerate() {
         let target = rows.targets.as_ref().and_then(|targets| targets.get(index));
-        learn(&mut instance, binding, (batch, target), rows_max).map_err(|e| shift_row(e, rows_before))?;
+        learn(&mut instance, binding, (batch, target), &most).map_err(|e| shift_row(e, rows_before))?;
         rows_before += batch.num_rows();
     }
     instance.partial()
@@ -65,11 +68,17 @@ pub fn slices(total: usize, rows: usize) -> impl Iterator<Item = (usize, usize)>
     (0..total).step_by(rows).map(move |from| (from, rows.min(total - from)))
 }
 
+/// What one call may carry.
+struct Most {
+    rows: usize,
+    memory_bytes: usize,
+}
+
 fn learn(
     instance: &mut Instance,
     binding: &Binding,
     (batch, target): (&RecordBatch, Option<&ArrayRef>),
-    rows_max: usize,
+    most: &Most,
 ) -> Result<(), PluginFailure> {
     let label = binding.image.label.as_str();
     let target = match (&binding.target, target) {
@@ -77,7 +86,7 @@ fn learn(
         (Some(field), _) => return Err(refused_input(label, "the target lacks rows", &field.name)),
         (None, _) => None,
     };
-    let rows = rows_a_call(batch, rows_max, binding.limits.memory_bytes_max);
+    let rows = rows_a_call(batch, most.rows, most.memory_bytes);
     for (from, len) in slices(batch.num_rows(), rows) {
         let input = LoweredBatch::new(label, &binding.input, &batch.slice(from, len))?;
         let target = target.map(|(field, target)| lower_column(label, field, &target.slice(from, len))).transpose()?;

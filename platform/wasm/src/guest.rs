@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::RngCore;
@@ -8,6 +9,7 @@ use tiegel_types::limits::{PLUGIN_LOG_LINE_BYTES_MAX, PLUGIN_LOG_LINES_MAX};
 use crate::bindings::log::Level;
 use crate::bindings::{artifacts, log, random, types};
 use crate::budget::Budget;
+use crate::package::Package;
 use crate::text;
 
 /// Fields of one log line.
@@ -22,9 +24,21 @@ pub struct Guest {
     pub may_draw: bool,
     /// When the call that runs is over.
     pub deadline: Instant,
+    package: Arc<Package>,
     rng: ChaCha8Rng,
     log_lines: usize,
+    log_bytes_left: usize,
     last_error: Option<String>,
+}
+
+/// What a guest is made of, apart from its budget.
+pub struct Traits<'a> {
+    pub label: &'a str,
+    pub package: &'a Arc<Package>,
+    pub output_bytes_max: usize,
+    /// Of all lines that one instance logs.
+    pub log_bytes_max: usize,
+    pub seed: [u8; 32],
 }
 
 /// Why a guest's draw traps.
@@ -33,15 +47,17 @@ pub struct Guest {
 struct RandomInRowWise;
 
 impl Guest {
-    pub fn new(label: &str, budget: Budget, output_bytes_max: usize, seed: [u8; 32]) -> Self {
+    pub fn new(traits: &Traits<'_>, budget: Budget) -> Self {
         Self {
-            label: label.to_owned(),
+            label: traits.label.to_owned(),
             budget,
-            output_bytes_max,
+            output_bytes_max: traits.output_bytes_max,
             may_draw: true,
             deadline: Instant::now(),
-            rng: ChaCha8Rng::from_seed(seed),
+            package: Arc::clone(traits.package),
+            rng: ChaCha8Rng::from_seed(traits.seed),
             log_lines: 0,
+            log_bytes_left: traits.log_bytes_max,
             last_error: None,
         }
     }
@@ -60,11 +76,19 @@ impl log::Host for Guest {
         if level == Level::Error {
             self.last_error = Some(line.clone());
         }
-        self.log_lines = self.log_lines.saturating_add(1);
-        match self.log_lines.cmp(&PLUGIN_LOG_LINES_MAX) {
-            std::cmp::Ordering::Less => emit(level, &self.label, &line),
-            std::cmp::Ordering::Equal => emit(Level::Warn, &self.label, "further lines of this instance are dropped"),
-            std::cmp::Ordering::Greater => {}
+        if self.log_lines >= PLUGIN_LOG_LINES_MAX {
+            return Ok(());
+        }
+        self.log_lines += 1;
+        match self.log_bytes_left.checked_sub(line.len()) {
+            Some(left) if self.log_lines < PLUGIN_LOG_LINES_MAX => {
+                self.log_bytes_left = left;
+                emit(level, &self.label, &line);
+            }
+            _ => {
+                self.log_lines = PLUGIN_LOG_LINES_MAX;
+                emit(Level::Warn, &self.label, "further lines of this instance are dropped");
+            }
         }
         Ok(())
     }
@@ -77,9 +101,15 @@ impl random::Host for Guest {
 }
 
 impl artifacts::Host for Guest {
-    fn read(&mut self, name: String, _offset: u64, _len: u32) -> wasmtime::Result<Result<Vec<u8>, String>> {
-        let name = text::clean(&name, PLUGIN_LOG_LINE_BYTES_MAX);
-        Ok(Err(format!("no file named '{name}' was granted to this plugin")))
+    fn read(&mut self, name: String, offset: u64, len: u32) -> wasmtime::Result<Result<Vec<u8>, String>> {
+        let Some(bytes) = self.package.artifact(&name) else {
+            let name = text::clean(&name, PLUGIN_LOG_LINE_BYTES_MAX);
+            return Ok(Err(format!("no file named '{name}' was granted to this plugin")));
+        };
+        // Past the end there is nothing, as in a file.
+        let from = usize::try_from(offset).map_or(bytes.len(), |offset| offset.min(bytes.len()));
+        let to = from.saturating_add(len as usize).min(bytes.len());
+        Ok(Ok(bytes[from..to].to_vec()))
     }
 }
 
@@ -103,5 +133,42 @@ fn emit(level: Level, plugin: &str, line: &str) {
         Level::Warn => tracing::warn!(target: "plugin", plugin, "{line}"),
         // A plugin's error is not the platform's.
         Level::Error => tracing::warn!(target: "plugin", plugin, "{line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::artifacts::Host;
+    use super::*;
+    use crate::budget::Ledger;
+    use crate::manifest::Manifest;
+
+    fn guest(files: &[(&str, &[u8])]) -> Guest {
+        let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+        let text = "name = \"words\"\nversion = \"1.0.0\"\nworld = \"transform\"\nsummary = \"\"\n";
+        let rest = format!("[build]\nlanguage = \"rust\"\n[capabilities]\nartifacts = {names:?}");
+        let manifest = Manifest::parse(&format!("{text}{rest}")).unwrap();
+        let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+        let package = Arc::new(Package::new(manifest, files).unwrap());
+        let traits =
+            Traits { label: "words", package: &package, output_bytes_max: 0, log_bytes_max: 100, seed: [0; 32] };
+        Guest::new(&traits, Budget::new(0, Arc::new(Ledger::new(0))))
+    }
+
+    #[test]
+    fn a_granted_file_is_read_in_parts_and_nothing_lies_past_its_end() {
+        let mut guest = guest(&[("words.txt", b"one two three")]);
+        let mut read = |offset, len| guest.read("words.txt".to_owned(), offset, len).unwrap().unwrap();
+        assert_eq!(read(0, 3), b"one");
+        assert_eq!(read(4, 100), b"two three");
+        assert_eq!(read(13, 1), b"");
+        assert_eq!(read(u64::MAX, u32::MAX), b"");
+    }
+
+    #[test]
+    fn a_file_that_was_not_granted_is_not_there() {
+        let mut guest = guest(&[("words.txt", b"one")]);
+        let error = guest.read("../words\u{1b}.txt".to_owned(), 0, 1).unwrap().unwrap_err();
+        assert_eq!(error, "no file named '../words .txt' was granted to this plugin");
     }
 }

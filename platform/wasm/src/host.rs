@@ -25,7 +25,7 @@ pub enum HostError {
 
 /// Runs plugins in wasmtime.
 pub struct WasmHost {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     /// By all that an instance is made of, so that the same one is asked for twice and made once.
     transformers: Mutex<HashMap<Digest, Weak<WarmTransformer>>>,
 }

@@ -10,6 +10,7 @@ use tiegel_types::{DType, Field, Schema};
 
 use crate::bindings::types::{BatchResult, ColumnResult};
 use crate::fault::bad_output;
+use crate::nan;
 
 /// What a plugin declared, in both notations.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ impl Output {
 }
 
 fn lift_column(field: &Field, data_type: &DataType, column: ColumnResult, rows: usize) -> Result<ArrayRef, String> {
-    let ColumnResult { data, validity, offsets } = column;
+    let ColumnResult { mut data, validity, offsets } = column;
     let nulls = validity.map(|bits| lift_validity(field, bits, rows)).transpose()?.flatten();
     if field.dtype.fixed_bytes().is_some() || field.dtype == DType::Boolean {
         check_length(field, &data, rows)?;
@@ -57,6 +58,7 @@ fn lift_column(field: &Field, data_type: &DataType, column: ColumnResult, rows: 
             return Err(format!("has offsets, which {} does not have", field.dtype));
         }
     }
+    nan::canonicalise(field.dtype, &mut data);
     let data = if field.dtype == DType::Boolean { cleared(data, rows) } else { data };
     let array = match data_type {
         DataType::FixedSizeList(item, _) => {

@@ -8,6 +8,7 @@ use tiegel_engine::{PluginFailure, arrow_field, dtype_of};
 use tiegel_types::{DType, Field, Schema};
 
 use crate::bindings::types::{BatchParam, ColumnParam};
+use crate::call::Load;
 use crate::fault::refused_input;
 
 /// A column's buffers as the contract has them: bitmaps start at bit 0, offsets at 0.
@@ -37,6 +38,11 @@ impl LoweredBatch {
         Ok(Self { rows: batch.num_rows(), columns })
     }
 
+    /// Whatever these columns are: nothing is checked.
+    pub fn raw(rows: usize, columns: Vec<LoweredColumn>) -> Self {
+        Self { rows, columns }
+    }
+
     pub fn params(&self) -> Vec<ColumnParam<'_>> {
         self.columns.iter().map(LoweredColumn::param).collect()
     }
@@ -46,14 +52,26 @@ impl LoweredBatch {
         BatchParam { rows: self.rows as u32, columns }
     }
 
-    pub fn rows(&self) -> usize {
-        self.rows
+    /// What its call is charged with.
+    pub fn load(&self) -> Load {
+        Load { rows: self.rows, bytes: self.columns.iter().map(LoweredColumn::bytes).sum() }
     }
 }
 
 impl LoweredColumn {
+    /// Whatever these bytes are: nothing is checked.
+    pub fn raw(data: Vec<u8>, validity: Option<Vec<u8>>, offsets: Option<Vec<u8>>) -> Self {
+        let (validity, offsets) = (validity.map(Buffer::from_vec), offsets.map(Buffer::from_vec));
+        Self { data: Buffer::from_vec(data), validity, offsets }
+    }
+
     pub fn param(&self) -> ColumnParam<'_> {
         ColumnParam { data: &self.data, validity: self.validity.as_deref(), offsets: self.offsets.as_deref() }
+    }
+
+    fn bytes(&self) -> usize {
+        let buffer = |buffer: &Option<Buffer>| buffer.as_ref().map_or(0, Buffer::len);
+        self.data.len() + buffer(&self.validity) + buffer(&self.offsets)
     }
 }
 

@@ -1,18 +1,11 @@
 //! `tiegel-plugin.toml`: what a plugin is, what it asks for and how much it may use.
 //!
-//! A built component carries it in a custom section, so that one digest covers code and manifest.
+//! A built component carries it in a custom section (see `package`), so that one digest covers code and manifest.
 
 use serde::{Deserialize, Serialize};
-use wasm_encoder::{ComponentSection, CustomSection};
-use wasmparser::{Parser, Payload};
 
 /// Where a plugin's folder keeps it.
 pub const FILE: &str = "tiegel-plugin.toml";
-
-/// Where a component carries it, as the JSON of [`Manifest`].
-const SECTION: &str = "tiegel:manifest";
-
-const MANIFEST_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -110,6 +103,17 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// As a component carries it.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`].
+    pub fn from_json(json: &[u8]) -> Result<Self, ManifestError> {
+        let manifest: Self =
+            serde_json::from_slice(json).map_err(|error| ManifestError::Malformed(error.to_string()))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
     fn check(&self) -> Result<(), ManifestError> {
         let invalid = |field, why: &str| Err(ManifestError::Invalid { field, why: why.to_owned() });
         let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -126,46 +130,12 @@ impl Manifest {
         if self.capabilities.artifacts.iter().any(|name| escapes(name)) {
             return invalid("capabilities.artifacts", "are files within the plugin's folder, by relative paths");
         }
+        let Limits { memory_mib, wall_ms, output_mib, log_kib: _ } = self.limits;
+        if [memory_mib, wall_ms, output_mib].contains(&Some(0)) {
+            return invalid("limits", "leave something to work with: 0 is for log_kib only");
+        }
         Ok(())
     }
-}
-
-/// The component with its manifest.
-pub fn embed(manifest: &Manifest, component: &[u8]) -> Vec<u8> {
-    let json = serde_json::to_vec(manifest).expect("a manifest has string keys only");
-    let mut embedded = component.to_vec();
-    CustomSection { name: SECTION.into(), data: json.into() }.append_to_component(&mut embedded);
-    embedded
-}
-
-/// The manifest that a component carries; none where it carries none.
-///
-/// # Errors
-/// When it is malformed, too large, or there are two.
-pub fn read(component: &[u8]) -> Result<Option<Manifest>, ManifestError> {
-    let malformed = |why: &str| ManifestError::Malformed(why.to_owned());
-    let mut found = None;
-    let mut depth = 0;
-    for payload in Parser::new(0).parse_all(component) {
-        match payload.map_err(|error| malformed(error.message()))? {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = usize::saturating_sub(depth, 1),
-            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
-                if found.is_some() {
-                    return Err(malformed("the component carries two"));
-                }
-                if section.data().len() > MANIFEST_BYTES_MAX {
-                    return Err(malformed("the component carries one that is too large"));
-                }
-                let manifest: Manifest =
-                    serde_json::from_slice(section.data()).map_err(|error| malformed(&error.to_string()))?;
-                manifest.check()?;
-                found = Some(manifest);
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -183,13 +153,10 @@ language = "rust"
 "#;
 
     #[test]
-    fn a_component_carries_the_manifest_it_was_built_with() {
+    fn the_json_of_a_manifest_is_the_same_manifest() {
         let manifest = Manifest::parse(TEXT).unwrap();
-        let component = embed(&manifest, b"\0asm\x0d\0\x01\0");
-        assert_eq!(read(&component).unwrap(), Some(manifest.clone()));
-        assert_eq!(read(b"\0asm\x0d\0\x01\0").unwrap(), None);
-        let twice = read(&embed(&manifest, &component)).unwrap_err();
-        assert_eq!(twice.to_string(), "tiegel-plugin.toml: the component carries two");
+        let json = serde_json::to_vec(&manifest).unwrap();
+        assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
     }
 
     #[test]
@@ -198,6 +165,7 @@ language = "rust"
         let escaping = format!("{TEXT}\n[capabilities]\nartifacts = [\"../secret\"]");
         assert!(refused(&escaping).contains("`capabilities.artifacts` are files within"), "{}", refused(&escaping));
         assert!(refused(&format!("{TEXT}\n[capabilities]\nnetwork = true")).contains("unknown field `network`"));
+        assert!(refused(&format!("{TEXT}\n[limits]\nwall_ms = 0")).contains("`limits` leave something"));
         assert!(refused(&TEXT.replace("zscore", "Z Score")).contains("`name` is made of lowercase letters"));
     }
 }

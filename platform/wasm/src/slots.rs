@@ -1,9 +1,16 @@
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use tiegel_types::Digest;
 
 use crate::instance::Instance;
+
+/// The longest pause between two looks for instances that have been idle for too long, and the shortest.
+const RECLAIM_PAUSE_MAX: Duration = Duration::from_secs(30);
+const RECLAIM_PAUSE_MIN: Duration = Duration::from_millis(10);
 
 /// The instances alive at once, busy and idle, of all plugins together.
 ///
@@ -24,6 +31,7 @@ struct State {
 
 struct Idle {
     pool: u64,
+    since: Instant,
     instance: Instance,
 }
 
@@ -78,14 +86,29 @@ impl Slots {
 
     /// Keeps an instance warm for the next call of its pool.
     pub fn release(&self, pool: u64, instance: Instance) {
-        self.state.lock().idle.push(Idle { pool, instance });
+        self.state.lock().idle.push(Idle { pool, since: Instant::now(), instance });
         self.freed.notify_one();
     }
 
     /// Drops the warm instances of a pool that nobody will ask for again.
     pub fn forget(&self, pool: u64) {
-        let gone: Vec<Idle> = self.state.lock().idle.extract_if(.., |idle| idle.pool == pool).collect();
-        drop(gone);
+        self.drop_idle(|idle| idle.pool == pool);
+    }
+
+    /// Drops the warm instances of a plugin, whose memory another instance of it needs.
+    pub fn forget_plugin(&self, plugin: &Digest) {
+        self.drop_idle(|idle| idle.instance.plugin() == plugin);
+    }
+
+    /// Drops the warm instances that nobody asked for in this time; answers how many.
+    pub fn reclaim(&self, idle_max: Duration) -> usize {
+        self.drop_idle(|idle| idle.since.elapsed() >= idle_max)
+    }
+
+    fn drop_idle(&self, goes: impl Fn(&Idle) -> bool) -> usize {
+        let gone: Vec<Idle> = self.state.lock().idle.extract_if(.., |idle| goes(idle)).collect();
+        // Dropped here, outside of the lock, which their slots take.
+        gone.len()
     }
 
     pub fn wait(&self) -> Duration {
@@ -103,5 +126,28 @@ impl Drop for Slot {
             slots.state.lock().live -= 1;
             slots.freed.notify_one();
         }
+    }
+}
+
+/// A thread that drops instances which have been idle for too long. Dropping it ends the thread.
+pub struct Reclaimer {
+    _stop: Sender<()>,
+}
+
+impl Reclaimer {
+    pub fn start(slots: &Arc<Slots>, idle_max: Duration) -> std::io::Result<Self> {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let slots = Arc::downgrade(slots);
+        let pause = (idle_max / 4).clamp(RECLAIM_PAUSE_MIN, RECLAIM_PAUSE_MAX);
+        thread::Builder::new().name("plugin-reclaim".to_owned()).spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
+                let Some(slots) = slots.upgrade() else { return };
+                let instances = slots.reclaim(idle_max);
+                if instances > 0 {
+                    tracing::debug!(instances, "idle plugin instances were dropped");
+                }
+            }
+        })?;
+        Ok(Self { _stop: stop })
     }
 }

@@ -17,7 +17,8 @@ use crate::slots::{Acquired, Slot};
 /// Batches that `flush` may answer before it is called endless.
 const FLUSH_BATCHES_MAX: usize = 100_000;
 
-/// Warm instances of one (plugin, config, state, input). Dropping it drops them.
+/// Warm instances of one (plugin, config, state, input). Dropping it drops them. Of a plugin whose manifest asks for it,
+/// every call of a row-wise transform sees a fresh instance instead.
 pub struct WarmTransformer {
     core: Arc<Core>,
     plugin: Arc<Plugin>,
@@ -72,7 +73,8 @@ impl WarmTransformer {
 
     /// Keeps an instance warm. One that sees rows in order has seen its rows.
     fn release(&self, instance: Instance) {
-        if self.row_wise() && instance.is_reusable(self.core.invocations_max) {
+        let is_reusable = self.plugin.is_warm() && instance.is_reusable(self.core.invocations_max);
+        if self.row_wise() && is_reusable {
             self.core.slots.release(self.pool, instance);
         }
     }
@@ -80,14 +82,19 @@ impl WarmTransformer {
     /// Runs a batch through one instance in slices, and hands each answer on.
     fn run(
         &self,
-        instance: &mut Instance,
+        held: &mut Option<Instance>,
         input: &RecordBatch,
         output: &mut dyn FnMut(RecordBatch) -> Result<(), PluginFailure>,
     ) -> Result<(), PluginFailure> {
-        let rows = rows_a_call(input, self.preferred_rows(), self.binding.limits.memory_bytes_max);
+        let memory_bytes_max = self.plugin.limits(&self.binding.limits).memory_bytes_max;
+        let rows = rows_a_call(input, self.preferred_rows(), memory_bytes_max);
         for (from, len) in slices(input.num_rows(), rows) {
             let slice = LoweredBatch::new(self.label(), &self.binding.input, &input.slice(from, len))?;
+            let mut instance = held.take().map_or_else(|| self.acquire(), Ok)?;
             let answer = instance.transform(&self.output, &slice, self.row_wise().then_some(len));
+            if self.plugin.is_warm() || !self.row_wise() {
+                *held = Some(instance);
+            }
             output(answer.map_err(|e| shift_row(e, from))?)?;
         }
         Ok(())
@@ -126,13 +133,14 @@ impl Transformer for WarmTransformer {
             let message = "it is not row-wise: it must see all rows in order, which a single batch is not";
             return Err(fault(self.label(), FaultKind::Host, message));
         }
-        let mut instance = self.acquire()?;
-        let mut parts = Vec::with_capacity(1);
-        let ran = self.run(&mut instance, input, &mut |part| {
+        let (mut held, mut parts) = (None, Vec::with_capacity(1));
+        let ran = self.run(&mut held, input, &mut |part| {
             parts.push(part);
             Ok(())
         });
-        self.release(instance);
+        if let Some(instance) = held {
+            self.release(instance);
+        }
         ran?;
         match parts.len() {
             1 => Ok(parts.remove(0)),
@@ -146,18 +154,20 @@ impl Transformer for WarmTransformer {
         inputs: &mut dyn Iterator<Item = Result<RecordBatch, PluginFailure>>,
         output: &mut dyn FnMut(RecordBatch) -> Result<(), PluginFailure>,
     ) -> Result<(), PluginFailure> {
-        let mut instance = self.acquire()?;
+        let mut held = Some(self.acquire()?);
         let mut rows_before = 0;
         for input in inputs {
             let input = input?;
-            self.run(&mut instance, &input, output).map_err(|e| shift_row(e, rows_before))?;
+            self.run(&mut held, &input, output).map_err(|e| shift_row(e, rows_before))?;
             rows_before += input.num_rows();
         }
-        // A row-wise plugin holds nothing back, by contract.
-        if !self.row_wise() {
-            self.flush(&mut instance, output)?;
+        if let Some(mut instance) = held {
+            // A row-wise plugin holds nothing back, by contract.
+            if !self.row_wise() {
+                self.flush(&mut instance, output)?;
+            }
+            self.release(instance);
         }
-        self.release(instance);
         Ok(())
     }
 }

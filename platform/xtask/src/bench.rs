@@ -51,6 +51,8 @@ enum Bench {
     Steps,
     /// `standardize` over a million values through the plugin host, against native code.
     Standardize,
+    /// What plugins cost against what they may: rows, calls, starts, deadlines. Not part of `all`.
+    Plugins,
     /// Tracking and artifacts over the MLflow API, against MLflow's own server. Minutes; not part of `all`.
     Tracking,
     All,
@@ -75,8 +77,11 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<bool> {
         let bin = args.bin.clone().map_or_else(|| workspace.build_server("release"), Ok)?;
         return tracking::measure(&bin, &args.tracking);
     }
+    if args.name == Bench::Plugins {
+        standardize::measure(workspace, standardize::PLUGINS)?;
+    }
     if is_asked(Bench::Standardize) {
-        standardize::measure(workspace)?;
+        standardize::measure(workspace, standardize::STANDARDIZE)?;
     }
     if !rows.is_empty() {
         print!("{}", figures::table(&rows));

@@ -1,6 +1,7 @@
 //! The command line. Every command but `serve`, `config`, `schema` and `plugin build` is a client of the native API.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line answers there")]
 
+mod attack;
 mod client;
 mod documents;
 mod gc;
@@ -84,6 +85,9 @@ enum Command {
         #[command(subcommand)]
         action: plugins::PluginAction,
     },
+    /// Compile the component on standard input: what the server starts, so that compiling has limits of its own.
+    #[command(hide = true)]
+    CompilePlugin { memory_bytes_max: u64, cpu_seconds_max: u64 },
     /// Remove deleted runs, experiments and logged models for good, with their files; and stored contents that nothing
     /// names any more. What is active is never touched; until then a deleted thing can be restored.
     Gc(gc::GcArgs),
@@ -114,6 +118,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schema => output::json(&tiegel_spec::json_schema()),
         Command::Openapi => output::json(&tiegel_api::openapi()),
         Command::Plugin { action: plugins::PluginAction::Build(build) } => plugins::build(&build),
+        Command::Plugin { action: plugins::PluginAction::Attack(args) } => attack::attack(target.output, &args),
+        Command::CompilePlugin { memory_bytes_max, cpu_seconds_max } => {
+            Ok(ExitCode::from(tiegel_wasm::compile_stdin(memory_bytes_max, cpu_seconds_max)))
+        }
         remote => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(remote_command(target, remote))
@@ -138,7 +146,11 @@ async fn remote_command(target: Target, command: Command) -> anyhow::Result<Exit
         Command::Status(project) => project::status(&client, &project).await,
         Command::Gc(args) => gc::collect(&client, &args).await,
         Command::Plugin { action } => plugins::remote(&client, action).await,
-        Command::Serve(_) | Command::Config { .. } | Command::Schema | Command::Openapi => {
+        Command::Serve(_)
+        | Command::Config { .. }
+        | Command::Schema
+        | Command::Openapi
+        | Command::CompilePlugin { .. } => {
             anyhow::bail!("this command needs no server")
         }
     }

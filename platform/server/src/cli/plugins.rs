@@ -14,6 +14,9 @@ use super::project::{ProjectArg, section};
 pub enum PluginAction {
     /// Build a plugin's crate into a component.
     Build(Build),
+    /// Attack a component with malformed and extreme input, or without one: this host with hostile plugins. Exit code 0:
+    /// all of it was contained, 1: something was not.
+    Attack(super::attack::AttackArgs),
     /// Push components to a project.
     Push(Push),
     /// List a project's plugins.
@@ -65,6 +68,7 @@ pub fn build(args: &Build) -> anyhow::Result<ExitCode> {
 pub async fn remote(client: &Client, action: PluginAction) -> anyhow::Result<ExitCode> {
     match action {
         PluginAction::Build(args) => build(&args),
+        PluginAction::Attack(args) => super::attack::attack(client.format, &args),
         PluginAction::Push(args) => push(client, &args).await,
         PluginAction::List(args) => list(client, &args).await,
         PluginAction::Inspect(args) => inspect(client, &args).await,

@@ -33,6 +33,9 @@ metrics! {
     StepSeconds = "tiegel_step_duration_seconds", [], "Time of steps that ran";
     StepsCached = "tiegel_steps_cached_total", [], "Steps whose output was there already";
     PluginCallSeconds = "tiegel_plugin_call_duration_seconds", ["plugin"], "Time of calls into plugins";
+    PluginRows = "tiegel_plugin_rows_total", ["plugin"], "Rows handed to plugins";
+    PluginBytes = "tiegel_plugin_bytes_total", ["plugin", "direction"], "Bytes handed to plugins (in) and back (out)";
+    PluginMemoryBytes = "tiegel_plugin_memory_bytes", ["plugin"], "Memory of the instance that was called last";
     PluginFaults = "tiegel_plugin_faults_total", ["plugin", "fault"], "Plugin calls that failed, by how";
     QuerySeconds = "tiegel_query_duration_seconds", [], "Time of exploring queries";
     QueryRows = "tiegel_query_rows_total", [], "Rows that exploring queries answered";

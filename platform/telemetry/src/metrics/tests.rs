@@ -30,7 +30,9 @@ fn busy() -> Metrics {
     metrics.job_finished("succeeded");
     metrics.step_ran(0.5);
     metrics.step_cached();
-    metrics.plugin_called("one-hot@0.1.0", 0.001);
+    let plugin = metrics.plugin("one-hot@0.1.0");
+    plugin.called(16, 0.001);
+    plugin.moved(64, 128, 1 << 16);
     metrics.plugin_failed("one-hot@0.1.0", "timeout");
     metrics.query_ran(10, 0.01);
     metrics.epoch_fitted(1_000);
@@ -54,6 +56,9 @@ fn everything_that_happens_can_be_read() {
         "tiegel_step_duration_seconds_sum 0.5",
         "tiegel_steps_cached_total 1",
         "tiegel_plugin_call_duration_seconds_count{plugin=\"one-hot@0.1.0\"} 1",
+        "tiegel_plugin_rows_total{plugin=\"one-hot@0.1.0\"} 16",
+        "tiegel_plugin_bytes_total{plugin=\"one-hot@0.1.0\",direction=\"out\"} 128",
+        "tiegel_plugin_memory_bytes{plugin=\"one-hot@0.1.0\"} 65536",
         "tiegel_plugin_faults_total{plugin=\"one-hot@0.1.0\",fault=\"timeout\"} 1",
         "tiegel_query_rows_total 10",
         "tiegel_training_epochs_total 1",

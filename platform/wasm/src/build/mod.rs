@@ -5,12 +5,14 @@ mod python;
 mod python_guest;
 mod rust;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::component;
 use crate::componentize::ComponentizeError;
-use crate::manifest::{self, FILE, Language, Manifest, ManifestError};
+use crate::manifest::{FILE, Language, Manifest, ManifestError};
+use crate::package::Package;
 pub use python::PythonError;
 use rust::{DEBIAN_PACKAGES, TARGET};
 
@@ -64,7 +66,8 @@ pub fn build_plugin(dir: &Path, out: &Path) -> Result<Vec<u8>, BuildError> {
         Language::Python => python::build(dir, &manifest)?,
     };
     component::inspect(&component).map_err(ComponentizeError::NotAPlugin)?;
-    let component = manifest::embed(&manifest, &component);
+    let artifacts = read_artifacts(dir, &manifest)?;
+    let component = Package::new(manifest, artifacts)?.embed(&component);
     if let Some(parent) = out.parent() {
         fs::create_dir_all(parent).map_err(io_error(format!("creating {}", parent.display())))?;
     }
@@ -79,6 +82,16 @@ fn read_manifest(dir: &Path) -> Result<Manifest, BuildError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BuildError::NoManifest(dir.to_owned())),
         Err(source) => Err(BuildError::Io { what: format!("reading {}", path.display()), source }),
     }
+}
+
+/// The files that the manifest names, which travel with the component.
+fn read_artifacts(dir: &Path, manifest: &Manifest) -> Result<BTreeMap<String, Vec<u8>>, BuildError> {
+    let read = |name: &String| {
+        let path = dir.join(name);
+        let bytes = fs::read(&path).map_err(io_error(format!("reading the artifact {}", path.display())))?;
+        Ok((name.clone(), bytes))
+    };
+    manifest.capabilities.artifacts.iter().map(read).collect()
 }
 
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BuildError {

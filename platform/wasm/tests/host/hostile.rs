@@ -114,7 +114,8 @@ fn a_partial_fit_and_a_state_have_the_same_limits() {
     spin.limits.call = Duration::from_millis(100);
     let error = bench.host.partial(&spin, 0, &rows).unwrap_err();
     assert_eq!(error.to_string(), "plugin hostile@0.1.0: partial-fit took longer than 100 ms and was stopped");
-    let huge = bench.bind("hostile", json!({"mode": "huge-state"}), &schema);
+    let mut huge = bench.bind("hostile", json!({"mode": "huge-state"}), &schema);
+    huge.limits.call = Duration::from_millis(30_000);
     let error = bench.host.finish(&huge, &[]).unwrap_err();
     assert_eq!(error.to_string(), "plugin hostile@0.1.0: answered a state of 68157440 bytes; at most 64 MiB are kept");
 }

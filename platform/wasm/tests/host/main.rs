@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod attack;
 mod binding;
 mod boundary;
 mod cache;
+mod compile;
+mod deadlines;
 mod fitting;
 mod hostile;
 mod javascript;
