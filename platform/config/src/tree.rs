@@ -120,6 +120,12 @@ pub struct PluginsConfig {
     pub call_ms_max: u64,
     /// Instances alive at once, of all plugins.
     pub instances_max: usize,
+    /// Whose signatures are believed: the public keys that `tiegel plugin keygen` prints, by a name of your choice.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub trusted_keys: BTreeMap<String, String>,
+    /// The projects that take, compile and run only plugins that are signed by one of the trusted keys; `*` is all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub require_signed_plugins: Vec<String>,
 }
 
 impl Default for PluginsConfig {
@@ -128,6 +134,8 @@ impl Default for PluginsConfig {
             memory_bytes_max: limits::PLUGIN_MEMORY_BYTES_MAX,
             call_ms_max: limits::PLUGIN_CALL_MS_MAX,
             instances_max: 64,
+            trusted_keys: BTreeMap::new(),
+            require_signed_plugins: vec![],
         }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line answers there")]
 
 mod client;
+mod distribution;
 mod documents;
 mod gc;
 mod jobs;
@@ -79,7 +80,7 @@ enum Command {
     },
     /// Show datasets, pipelines, models and endpoints with their state.
     Status(project::ProjectArg),
-    /// Build, push and list plugins.
+    /// Build, sign, push, pull and list plugins.
     Plugin {
         #[command(subcommand)]
         action: plugins::PluginAction,
