@@ -183,7 +183,8 @@ mod tests {
         let refused = |manifest: &Manifest, sent: &str| {
             Manifest::parse(&serde_json::to_vec(manifest).unwrap(), Some(sent)).unwrap_err().message
         };
-        let image = Manifest { config: Descriptor::of("application/vnd.oci.image.config.v1+json", b"{}"), ..made.clone() };
+        let image =
+            Manifest { config: Descriptor::of("application/vnd.oci.image.config.v1+json", b"{}"), ..made.clone() };
         assert!(refused(&image, MANIFEST_TYPE).contains("this registry holds plugins"));
         let two = Manifest { layers: [made.layers.clone(), made.layers.clone()].concat(), ..made.clone() };
         assert!(refused(&two, MANIFEST_TYPE).contains("one layer"));

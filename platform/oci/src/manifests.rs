@@ -49,8 +49,7 @@ pub(crate) async fn put(
     let pushed = registry.push(&place.repository, &reference, (content_type, body)).await?;
     let digest = pushed.digest.to_string();
     let location = place.path(&format!("manifests/{digest}"));
-    let mut response =
-        (StatusCode::CREATED, [(header::LOCATION, location), (DIGEST_HEADER, digest)]).into_response();
+    let mut response = (StatusCode::CREATED, [(header::LOCATION, location), (DIGEST_HEADER, digest)]).into_response();
     if let Some(Ok(subject)) = pushed.subject.map(|subject| subject.to_string().parse()) {
         response.headers_mut().insert(SUBJECT_HEADER, subject);
     }

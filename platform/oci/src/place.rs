@@ -17,7 +17,7 @@ pub(crate) struct Place {
     pub what: String,
 }
 
-impl<S: Sync> FromRequestParts<S> for Place {
+impl<S: Send + Sync> FromRequestParts<S> for Place {
     type Rejection = OciError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> OciResult<Self> {

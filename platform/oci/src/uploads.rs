@@ -42,12 +42,12 @@ pub(crate) async fn begin(
         }
     }
     let session = registry.begin_upload(&place.repository).await?;
-    Ok((StatusCode::ACCEPTED, progress(&place, &session)).into_response())
+    Ok((StatusCode::ACCEPTED, progress(&place, &session), ()).into_response())
 }
 
 pub(crate) async fn status(State(registry): State<Registry>, place: Place) -> OciResult<Response> {
     let session = registry.upload(&place.repository, &place.what).await?;
-    Ok((StatusCode::NO_CONTENT, progress(&place, &session)).into_response())
+    Ok((StatusCode::NO_CONTENT, progress(&place, &session), ()).into_response())
 }
 
 pub(crate) async fn append(
@@ -57,7 +57,7 @@ pub(crate) async fn append(
     body: Body,
 ) -> OciResult<Response> {
     match add(&registry, &place, (&headers, body)).await {
-        Ok(session) => Ok((StatusCode::ACCEPTED, progress(&place, &session)).into_response()),
+        Ok(session) => Ok((StatusCode::ACCEPTED, progress(&place, &session), ()).into_response()),
         Err(error) => explain(&registry, &place, error).await,
     }
 }

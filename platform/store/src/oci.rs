@@ -94,8 +94,7 @@ impl Store {
                     "digest = (SELECT digest FROM oci_tags WHERE project = $1 AND plugin = $2 AND tag = $3)",
                 ),
             };
-            let sql =
-                format!("SELECT {COLUMNS} FROM oci_manifests WHERE project = $1 AND plugin = $2 AND {condition}");
+            let sql = format!("SELECT {COLUMNS} FROM oci_manifests WHERE project = $1 AND plugin = $2 AND {condition}");
             tx.row(&sql, &repository.and(&wanted), read)
         })
         .await

@@ -8,7 +8,10 @@ use super::{Repository, Said, component, read, start};
 pub async fn blobs(database: Database) {
     let server = start(database, &[]).await;
     let base = server.http.get(format!("{}/v2/", server.url)).send().await.unwrap();
-    assert_eq!((base.status().as_u16(), &base.headers()["docker-distribution-api-version"]), (200, &"registry/2.0".parse().unwrap()));
+    assert_eq!(
+        (base.status().as_u16(), &base.headers()["docker-distribution-api-version"]),
+        (200, &"registry/2.0".parse().unwrap())
+    );
     // The Open Inference Protocol keeps its own paths.
     assert_eq!(server.get("/v2").await.body["name"], "tiegel");
     assert_eq!(server.get("/v2/models/none").await.status, 404);
@@ -44,12 +47,14 @@ async fn chunks(repository: &Repository<'_>) {
     assert_eq!(short.error(), (413, "SIZE_INVALID".to_owned()));
     assert_eq!(chunk(repository, &begun, ("some", b"x")).await.error(), (400, "BLOB_UPLOAD_INVALID".to_owned()));
     // Without a range: as a stream.
-    let streamed = read(repository.at(Method::PATCH, &begun).body(whole[4_000..8_000].to_vec()).send().await.unwrap()).await;
+    let streamed =
+        read(repository.at(Method::PATCH, &begun).body(whole[4_000..8_000].to_vec()).send().await.unwrap()).await;
     assert_eq!(streamed.status, 202);
     let status = read(repository.at(Method::GET, &begun).send().await.unwrap()).await;
     assert_eq!((status.status.as_u16(), status.header("range")), (204, "0-7999"));
     let last = repository.at(Method::PUT, &begun).query(&[("digest", digest.to_string())]);
-    let last = read(last.header("content-range", "8000-9999").body(whole[8_000..].to_vec()).send().await.unwrap()).await;
+    let last =
+        read(last.header("content-range", "8000-9999").body(whole[8_000..].to_vec()).send().await.unwrap()).await;
     assert_eq!((last.status.as_u16(), last.header("docker-content-digest")), (201, digest.to_string().as_str()));
 
     let blob = format!("blobs/{digest}");
@@ -76,7 +81,11 @@ async fn wrong_uploads(repository: &Repository<'_>) {
     assert_eq!(read(at_once.send().await.unwrap()).await.error(), (400, "DIGEST_INVALID".to_owned()));
     assert_eq!(repository.get(&format!("blobs/{other}")).await.error(), (404, "BLOB_UNKNOWN".to_owned()));
     for digest in ["sha512:00", "sha256:00", "..%2f..%2fetc%2fpasswd", &other.to_string().to_uppercase()] {
-        assert_eq!(repository.get(&format!("blobs/{digest}")).await.error(), (400, "DIGEST_INVALID".to_owned()), "{digest}");
+        assert_eq!(
+            repository.get(&format!("blobs/{digest}")).await.error(),
+            (400, "DIGEST_INVALID".to_owned()),
+            "{digest}"
+        );
     }
     let begun = begin(repository).await;
     // An upload into one repository is none of another.
@@ -103,7 +112,9 @@ async fn mounts(from: &Repository<'_>, to: &Repository<'_>) {
 }
 
 async fn names(repository: &Repository<'_>) {
-    for name in ["plugins/default/..%2f..%2fx", "plugins/%2e%2e%2fx/y", "plugins/1st/x", "plugins/a%20b/x", "plugins/a/b/c"] {
+    for name in
+        ["plugins/default/..%2f..%2fx", "plugins/%2e%2e%2fx/y", "plugins/1st/x", "plugins/a%20b/x", "plugins/a/b/c"]
+    {
         let bad = Repository::new(repository.server, name);
         let (status, code) = bad.send(Method::POST, "blobs/uploads/").await.error();
         assert_eq!((status, code.as_str()), (400, "NAME_INVALID"), "{name}");

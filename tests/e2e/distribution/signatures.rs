@@ -126,7 +126,7 @@ metadata: {name: reversed, project: prod}
 spec:
   steps:
     rows: {sql: "select id, cast(value as double) as value from numbers", key: [id]}
-    reversed: {wasm: reverse@0.1.0, columns: [value], ordering: {by: [id]}}
+    reversed: {wasm: reverse@0.1.0, columns: [value], ordering: {partitionBy: [], orderBy: [id]}}
 "#;
 
 /// Once its signature is taken back, what was installed is used no more.

@@ -90,11 +90,7 @@ async fn push_own(client: &Client, project: &str, signed: Signed) -> anyhow::Res
 }
 
 /// Signatures go first: a registry that asks for them then has them when the component's manifest comes.
-async fn push_oci(
-    to: &RegistryRef,
-    args: &RegistryArgs,
-    (file, signed): (&Path, Signed),
-) -> anyhow::Result<String> {
+async fn push_oci(to: &RegistryRef, args: &RegistryArgs, (file, signed): (&Path, Signed)) -> anyhow::Result<String> {
     let described = manifest::read(&signed.wasm)?;
     let (name, version) = match (&described, &to.reference) {
         (Some(manifest), _) => (manifest.name.clone(), manifest.version.clone()),

@@ -33,7 +33,9 @@ impl FromStr for RegistryRef {
         let wrong = || format!("'{text}' names no repository: write oci://HOST/REPOSITORY, with :TAG or @sha256:…");
         let (host, rest) = text.strip_prefix(SCHEME).and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
         let (repository, reference) = match rest.split_once('@') {
-            Some((repository, digest)) => (repository, Some(digest.parse::<Digest>().map_err(|_| wrong())?.to_string())),
+            Some((repository, digest)) => {
+                (repository, Some(digest.parse::<Digest>().map_err(|_| wrong())?.to_string()))
+            }
             None => match rest.rsplit_once(':') {
                 Some((repository, tag)) => (repository, Some(tag.to_owned())),
                 None => (rest, None),

@@ -82,9 +82,8 @@ impl Remote {
 
     pub async fn put_manifest(&self, reference: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let url = self.url(&format!("manifests/{reference}"))?;
-        let build = |request: reqwest::RequestBuilder| {
-            request.header(header::CONTENT_TYPE, MANIFEST_TYPE).body(bytes.to_vec())
-        };
+        let build =
+            |request: reqwest::RequestBuilder| request.header(header::CONTENT_TYPE, MANIFEST_TYPE).body(bytes.to_vec());
         success(self.transport.send((Method::PUT, url), build).await?).await?;
         Ok(())
     }
