@@ -61,7 +61,7 @@ async fn chunks(repository: &Repository<'_>) {
     let head = repository.send(Method::HEAD, &blob).await;
     assert_eq!((head.status.as_u16(), head.header("content-length")), (200, "10000"));
     let got = repository.get(&blob).await;
-    assert_eq!((got.header("docker-content-digest"), got.body), (digest.to_string().as_str(), whole.clone()));
+    assert_eq!((got.header("docker-content-digest"), &got.body), (digest.to_string().as_str(), &whole));
     let part = read(repository.request(Method::GET, &blob).header("range", "bytes=9000-").send().await.unwrap()).await;
     assert_eq!((part.status.as_u16(), part.header("content-range")), (206, "bytes 9000-9999/10000"));
     assert_eq!(part.body, whole[9_000..]);

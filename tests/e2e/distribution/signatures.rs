@@ -125,13 +125,13 @@ kind: Pipeline
 metadata: {name: reversed, project: prod}
 spec:
   steps:
-    rows: {sql: "select id, cast(value as double) as value from numbers", key: [id]}
+    rows: {sql: "select id, cast(value as bigint) as value from numbers", key: [id]}
     reversed: {wasm: reverse@0.1.0, columns: [value], ordering: {partitionBy: [], orderBy: [id]}}
 "#;
 
 /// Once its signature is taken back, what was installed is used no more.
 async fn stripped(server: &TestServer, folder: &ProjectFolder) {
-    folder.write("numbers.csv", "id,value\n1,1.5\n2,2.5\n");
+    folder.write("numbers.csv", "id,value\n1,3\n2,4\n");
     folder.write("tiegel.yaml", PIPELINE);
     let path = folder.path();
     ok(&server.cli_in(path, &["apply"]));
