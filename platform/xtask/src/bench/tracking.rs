@@ -61,58 +61,62 @@ struct Bench {
 pub fn measure(bin: &Path, args: &TrackingArgs) -> Result<bool> {
     let time = Duration::try_from_secs_f64(args.seconds)?;
     let plan = Plan { runs: args.runs.max(2), points: args.points, time, large: args.large };
-    let mut table = Table::default();
-    let mut complete = true;
-    let mut add = |bench: Bench| {
-        complete &= bench.complete;
-        table.add(bench.label, bench.figures);
-    };
-    add(alone("tiegel", &Peer::tiegel(bin, None), plan)?);
+    let mut measured = vec![alone("tiegel", &Peer::tiegel(bin, None), plan)];
     let plan = Plan { large: false, ..plan };
     if let Some(url) = &args.database_url {
-        add(alone("tiegel, postgres", &Peer::tiegel(bin, Some(url)), plan)?);
+        measured.push(alone("tiegel, postgres", &Peer::tiegel(bin, Some(url)), plan));
     }
     if args.mlflow.exists() {
-        for bench in mlflow(&args.mlflow, plan)? {
-            add(bench);
-        }
+        measured.extend(mlflow(&args.mlflow, plan)?);
     } else {
         eprintln!("there is no {}: only Tiegel is measured; `.ci/setup mlflow` makes it", args.mlflow.display());
     }
+    let complete = measured.iter().all(|bench| bench.complete);
+    let mut table = Table::default();
+    measured.into_iter().for_each(|bench| table.add(bench.label, bench.figures));
     print!("{}", table.text());
     Ok(complete)
 }
 
-fn alone(label: &'static str, peer: &Peer, plan: Plan) -> Result<Bench> {
-    let folder = tempfile::tempdir()?;
-    let mut bench = Bench::new(label);
-    let server = bench.start_empty(peer, folder.path())?;
-    bench.loads(&server, plan, None);
-    drop(server);
-    drop(bench.start_filled(peer, folder.path())?);
-    Ok(bench)
+fn alone(label: &'static str, peer: &Peer, plan: Plan) -> Bench {
+    Bench::of(label, |bench| {
+        let folder = tempfile::tempdir()?;
+        let server = bench.start_empty(peer, folder.path())?;
+        bench.loads(&server, plan, None);
+        drop(server);
+        bench.start_filled(peer, folder.path()).map(drop)
+    })
 }
 
 /// With one worker, and with its default of four over the runs of the first: making them takes minutes.
-fn mlflow(bin: &Path, plan: Plan) -> Result<Vec<Bench>> {
+fn mlflow(bin: &Path, plan: Plan) -> Result<[Bench; 2]> {
     let folder = tempfile::tempdir()?;
     let (one, four) = (Peer::mlflow(bin, 1), Peer::mlflow(bin, 4));
-    let mut first = Bench::new("mlflow, 1 worker");
-    let server = first.start_empty(&one, folder.path())?;
-    let searched = first.loads(&server, plan, None);
-    drop(server);
-    drop(first.start_filled(&one, folder.path())?);
-    let mut second = Bench::new("mlflow, 4 workers");
-    drop(second.start_empty(&four, tempfile::tempdir()?.path())?);
-    let server = second.start_filled(&four, folder.path())?;
-    second.loads(&server, plan, searched);
-    drop(server);
-    Ok(vec![first, second])
+    let mut searched = None;
+    let first = Bench::of("mlflow, 1 worker", |bench| {
+        let server = bench.start_empty(&one, folder.path())?;
+        searched = bench.loads(&server, plan, None);
+        drop(server);
+        bench.start_filled(&one, folder.path()).map(drop)
+    });
+    let second = Bench::of("mlflow, 4 workers", |bench| {
+        drop(bench.start_empty(&four, tempfile::tempdir()?.path())?);
+        let server = bench.start_filled(&four, folder.path())?;
+        bench.loads(&server, plan, searched);
+        Ok(())
+    });
+    Ok([first, second])
 }
 
 impl Bench {
-    fn new(label: &'static str) -> Self {
-        Self { label, figures: Vec::new(), complete: true }
+    /// What fails is missing in the table, and the other servers are measured all the same.
+    fn of(label: &'static str, measure: impl FnOnce(&mut Self) -> Result<()>) -> Self {
+        let mut bench = Self { label, figures: Vec::new(), complete: true };
+        if let Err(error) = measure(&mut bench) {
+            eprintln!("{label}: {error:#}");
+            bench.complete = false;
+        }
+        bench
     }
 
     fn start_empty(&mut self, peer: &Peer, folder: &Path) -> Result<Server> {

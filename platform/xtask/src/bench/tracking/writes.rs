@@ -13,11 +13,11 @@ const BATCH: usize = 1_000;
 
 /// Creating runs and logging, over one connection and over 16.
 pub fn measure(server: &Server, plan: Plan) -> Result<Vec<Figure>> {
-    let mut connection = server.connect()?;
-    let experiment = experiment(&mut connection, "writes")?;
+    let experiment = experiment(&mut server.connect()?, "writes")?;
     let create = json!({ "experiment_id": experiment, "start_time": 1 });
     let mut figures = each(server, plan, ("create run", "/api/2.0/mlflow/runs/create"), &|_| create.clone())?;
-    let run_id = run(&mut connection, &experiment, 1)?;
+    // A connection of its own: MLflow's server closes those that were idle for five seconds.
+    let run_id = run(&mut server.connect()?, &experiment, 1)?;
     let metric = |n| json!({ "run_id": run_id, "key": "loss", "value": 0.5, "timestamp": n, "step": n });
     figures.extend(each(server, plan, ("log-metric", "/api/2.0/mlflow/runs/log-metric"), &metric)?);
     let tag = |n: usize| json!({ "run_id": run_id, "key": "phase", "value": n.to_string() });
@@ -48,14 +48,13 @@ fn each(
 type Shape<'a> = &'a dyn Fn(usize, usize) -> Value;
 
 fn batches(server: &Server, plan: Plan, experiment: &str) -> Result<Vec<Figure>> {
-    let mut connection = server.connect()?;
     let mut figures = Vec::new();
     let keys = |n: usize, i: usize| json!({ "key": format!("k{i}"), "value": pseudo(n, i), "timestamp": n, "step": n });
     let steps =
         |n: usize, i: usize| json!({ "key": "k", "value": pseudo(n, i), "timestamp": n, "step": n * BATCH + i });
     let shapes: [(&str, Shape<'_>); 2] = [("1,000 keys", &keys), ("1 key", &steps)];
     for (label, metric) in shapes {
-        let run_id = run(&mut connection, experiment, 1)?;
+        let run_id = run(&mut server.connect()?, experiment, 1)?;
         let body =
             |n: usize| json!({ "run_id": run_id, "metrics": (0..BATCH).map(|i| metric(n, i)).collect::<Vec<_>>() });
         let path = "/api/2.0/mlflow/runs/log-batch";
