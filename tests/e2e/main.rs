@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod datasets;
+mod distribution;
 mod errors;
 mod gc;
 mod guests;

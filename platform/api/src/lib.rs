@@ -93,6 +93,7 @@ fn bounded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(datasets::list_datasets))
         .routes(routes!(datasets::get_dataset))
         .routes(routes!(plugins::get_plugin))
+        .routes(routes!(plugins::deprecate_plugin))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
         .routes(routes!(models::list_models))

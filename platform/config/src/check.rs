@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use tiegel_signing::PublicKey;
+
 use crate::{Config, ConfigError};
 
 /// Characters of an admin token.
@@ -10,6 +12,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_access()?;
         self.check_places()?;
+        self.check_signing()?;
         self.check_numbers()
     }
 
@@ -62,6 +65,22 @@ impl Config {
         let cuda = self.device.strip_prefix("cuda:").is_some_and(|n| n.parse::<u16>().is_ok());
         if !cuda && !["auto", "cpu", "cuda"].contains(&self.device.as_str()) {
             return wrong(format!("device is '{}'; write auto, cpu or cuda:N", self.device));
+        }
+        Ok(())
+    }
+
+    fn check_signing(&self) -> Result<(), ConfigError> {
+        for (name, key) in &self.plugins.trusted_keys {
+            if let Err(why) = key.parse::<PublicKey>() {
+                return wrong(format!("plugins.trusted_keys.{name}: {why}"));
+            }
+        }
+        if self.plugins.trusted_keys.is_empty() && !self.plugins.require_signed_plugins.is_empty() {
+            return wrong(
+                "plugins.require_signed_plugins is set and plugins.trusted_keys is not, so no plugin could be used: name \
+                 the keys whose signatures are believed"
+                    .to_owned(),
+            );
         }
         Ok(())
     }

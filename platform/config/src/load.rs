@@ -8,7 +8,8 @@ use crate::{Config, Secret};
 
 const PREFIX: &str = "TIEGEL_";
 /// Variables of the command line, which the server does not read.
-const CLIENT_VARIABLES: [&str; 3] = ["TIEGEL_SERVER", "TIEGEL_TOKEN", "TIEGEL_CONFIG"];
+const CLIENT_VARIABLES: [&str; 5] =
+    ["TIEGEL_SERVER", "TIEGEL_TOKEN", "TIEGEL_CONFIG", "TIEGEL_REGISTRY_USER", "TIEGEL_REGISTRY_PASSWORD"];
 /// What Kubernetes sets in every pod beside a service that is called `tiegel`.
 const KUBERNETES_PREFIXES: [&str; 2] = ["TIEGEL_SERVICE_", "TIEGEL_PORT"];
 /// Bytes of the config file.

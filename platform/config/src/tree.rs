@@ -126,6 +126,12 @@ pub struct PluginsConfig {
     pub idle_seconds_max: u64,
     /// Compiling one plugin.
     pub compile_seconds_max: u64,
+    /// Whose signatures are believed: the public keys that `tiegel plugin keygen` prints, by a name of your choice.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub trusted_keys: BTreeMap<String, String>,
+    /// The projects that take, compile and run only plugins that are signed by one of the trusted keys; `*` is all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub require_signed_plugins: Vec<String>,
 }
 
 impl Default for PluginsConfig {
@@ -137,6 +143,8 @@ impl Default for PluginsConfig {
             shared_memory_bytes_max: 2 << 30,
             idle_seconds_max: 300,
             compile_seconds_max: 120,
+            trusted_keys: BTreeMap::new(),
+            require_signed_plugins: vec![],
         }
     }
 }

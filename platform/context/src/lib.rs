@@ -16,12 +16,14 @@ use rand_chacha::rand_core::RngCore;
 use tiegel_blobs::Blobs;
 use tiegel_engine::{ModelEngine, PluginHost, PluginLimits, TableEngine};
 use tiegel_jobs::{Clock, Wake};
+use tiegel_signing::Trust;
 use tiegel_store::Store;
 use tiegel_telemetry::Metrics;
 use tiegel_types::{JobId, RunId};
 use uuid::{Builder, Uuid};
 
 pub use error::{OpError, OpResult};
+pub use plugin::PluginUpload;
 pub use table::Scratch;
 pub use tiegel_blobs::BlobError;
 
@@ -37,6 +39,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What one plugin call in a pipeline may take.
     pub plugin_limits: PluginLimits,
+    /// Whose plugins are taken.
+    pub trust: Trust,
     /// Wakes the job runner after a job was queued.
     pub wake: Wake,
     /// The one source of randomness for ids.

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tiegel_blobs::Blobs;
 use tiegel_engine::*;
 use tiegel_jobs::{Clock, Wake};
+use tiegel_signing::Trust;
 use tiegel_store::{Store, sqlite_url};
 use tiegel_types::*;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,7 @@ impl TestContext {
             models: Arc::new(NoEngine),
             metrics: Arc::default(),
             plugin_limits: PluginLimits::default(),
+            trust: Trust::default(),
             wake: Wake::new(),
             rng: std::sync::Mutex::new(ChaCha20Rng::seed_from_u64(1)),
         });

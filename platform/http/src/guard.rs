@@ -50,7 +50,7 @@ pub(crate) async fn check(State(config): State<Arc<GuardConfig>>, request: Reque
     if let Some(token) = &config.admin_token
         && !carries(request.headers(), token)
     {
-        return ask_for_token();
+        return ask_for_token(request.uri().path());
     }
     next.run(request).await
 }
@@ -107,14 +107,19 @@ fn origin_refused(origin: &str) -> ApiError {
     )
 }
 
-fn ask_for_token() -> Response {
+/// Of OCI registries, whose clients take a bearer challenge for the address of a token server.
+const REGISTRY_PATH: &str = "/v2/";
+
+fn ask_for_token(path: &str) -> Response {
     let error = ApiError::new(
         StatusCode::UNAUTHORIZED,
         "token_required",
         "this server asks for its admin token: send `Authorization: Bearer TOKEN`, or the token as the password of basic authentication",
     );
     let mut response = error.into_response();
-    for challenge in ["Bearer realm=\"tiegel\"", "Basic realm=\"tiegel\", charset=\"UTF-8\""] {
+    let (bearer, basic) = ("Bearer realm=\"tiegel\"", "Basic realm=\"tiegel\", charset=\"UTF-8\"");
+    let challenges: &[&'static str] = if path.starts_with(REGISTRY_PATH) { &[basic] } else { &[bearer, basic] };
+    for challenge in challenges {
         response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response

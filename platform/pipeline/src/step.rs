@@ -74,7 +74,10 @@ pub async fn run_step(
 ) -> OpResult<StepOutput> {
     let output = match &step.code {
         StepCode::Sql(sql) => run_sql(ctx, step, sql, (tables, cancel)).await?,
-        StepCode::Wasm(code) => run_wasm(ctx, code, table(tables, step.inputs[0].name())?, cancel).await?,
+        StepCode::Wasm(code) => {
+            ctx.ensure_plugin(project, code.image.digest).await?;
+            run_wasm(ctx, code, table(tables, step.inputs[0].name())?, cancel).await?
+        }
     };
     let name = step_table_name(pipeline, &step.name)?;
     record_version(ctx, project, &name, Recorded { table: &output.table, profile: None, tests: vec![] }).await?;
@@ -97,7 +100,6 @@ async fn run_sql(
 }
 
 async fn run_wasm(ctx: &Ctx, code: &WasmCode, input: &Table, cancel: CancellationToken) -> OpResult<StepOutput> {
-    ctx.ensure_plugin(code.image.digest).await?;
     let (state, reference) = match &code.fit {
         None => (None, None),
         Some(fit) => {

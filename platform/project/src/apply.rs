@@ -7,6 +7,7 @@ use tiegel_types::{Digest, Kind, Name, ResourceRef, limits};
 
 use crate::graph::{Graph, Snapshot, parse};
 use crate::plan::{Change, ChangeAction, changes};
+use crate::warnings::warnings;
 
 /// A document as a client sends it: already parsed from YAML.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,6 +34,7 @@ pub struct ApplyRequest {
 pub struct Applied {
     pub serial: i64,
     pub changes: Vec<Change>,
+    pub warnings: Vec<String>,
 }
 
 /// Makes the documents the project's, all or none. Runs nothing.
@@ -41,14 +43,15 @@ pub async fn apply(ctx: &Ctx, project: &Name, request: &ApplyRequest, actor: &st
     let after = merged(ctx, project, request, &wanted).await?;
     check(ctx, project, &after).await?;
     check_global_names(ctx, project, &after).await?;
+    let warnings = warnings(ctx, project, &after).await?;
     let changes = changes(ctx, project, &wanted, request.prune).await?;
     let rows: Vec<_> = changes.iter().filter(|c| c.action != ChangeAction::None).map(|c| row(c, &wanted)).collect();
     if rows.is_empty() {
-        return Ok(Applied { serial: ctx.store.project_serial(project).await?, changes });
+        return Ok(Applied { serial: ctx.store.project_serial(project).await?, changes, warnings });
     }
     ctx.store.ensure_project(project, ctx.now_ms()).await?;
     let serial = ctx.store.apply_resources(project, &rows, request.serial, actor, ctx.now_ms()).await?;
-    Ok(Applied { serial, changes })
+    Ok(Applied { serial, changes, warnings })
 }
 
 pub(crate) fn wanted(request: &ApplyRequest) -> OpResult<Vec<(ResourceRef, Spec)>> {

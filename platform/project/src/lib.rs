@@ -11,6 +11,7 @@ mod progress;
 mod run;
 mod schemas;
 mod unit;
+mod warnings;
 mod why;
 
 pub use apply::{Applied, ApplyRequest, PostedDocument, apply, export};

@@ -11,6 +11,7 @@ use crate::apply::{ApplyRequest, check, merged, wanted};
 use crate::graph::{Graph, Snapshot, Unit};
 use crate::lookup::{Lookup, Outputs, last_inputs};
 use crate::schemas::known_schemas;
+use crate::warnings::warnings;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,6 +59,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     pub steps: Vec<StepPlan>,
     pub pipelines: Vec<PipelinePlan>,
+    /// What works and should not stay so, such as a deprecated plugin.
+    pub warnings: Vec<String>,
 }
 
 /// What applying the documents would change, and what running them afterwards would run.
@@ -87,7 +90,8 @@ pub async fn plan(
         planner.steps.into_iter().map(|(unit, (verdict, why))| StepPlan { step: unit.to_string(), verdict, why });
     let steps = steps.collect();
     let changes = changes(ctx, project, &wanted, request.prune).await?;
-    Ok(Plan { serial: ctx.store.project_serial(project).await?, changes, steps, pipelines })
+    let warnings = warnings(ctx, project, &after).await?;
+    Ok(Plan { serial: ctx.store.project_serial(project).await?, changes, steps, pipelines, warnings })
 }
 
 struct Planner<'a> {
@@ -149,7 +153,7 @@ impl Planner<'_> {
     async fn boundary(&self, graph: &Graph, name: &Name) -> OpResult<PipelinePlan> {
         let tables = self.outputs.tables(name);
         let schemas: BTreeMap<_, _> = tables.into_iter().map(|(n, t)| (n, t.schema)).collect();
-        let schemas = known_schemas(self.ctx, &graph.pipelines[name], schemas).await?;
+        let schemas = known_schemas((self.ctx, self.project), &graph.pipelines[name], schemas).await?;
         let boundary = serving_boundary(self.ctx, &graph.pipelines[name], &schemas).await?;
         let servable = !matches!(boundary, Boundary::Refused { .. });
         Ok(PipelinePlan { pipeline: name.clone(), serves: boundary.describe(), servable })

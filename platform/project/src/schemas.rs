@@ -7,7 +7,7 @@ use tiegel_types::{Name, Schema};
 /// The columns of every table that can be known without running anything. A step that could not run on the columns it
 /// will get is an error now, not in an hour.
 pub async fn known_schemas(
-    ctx: &Ctx,
+    (ctx, project): (&Ctx, &Name),
     pipeline: &ResolvedPipeline,
     mut schemas: BTreeMap<Name, Schema>,
 ) -> OpResult<BTreeMap<Name, Schema>> {
@@ -16,7 +16,7 @@ pub async fn known_schemas(
         if schemas.contains_key(&step.name) || step.inputs.iter().any(|i| !schemas.contains_key(i.name())) {
             continue;
         }
-        if let Some(output) = output_of(ctx, step, &schemas).await.map_err(|e| e.at(&place))? {
+        if let Some(output) = output_of((ctx, project), step, &schemas).await.map_err(|e| e.at(&place))? {
             schemas.insert(step.name.clone(), output);
         }
     }
@@ -24,19 +24,23 @@ pub async fn known_schemas(
 }
 
 /// None where it takes a state to know.
-async fn output_of(ctx: &Ctx, step: &PlannedStep, schemas: &BTreeMap<Name, Schema>) -> OpResult<Option<Schema>> {
+async fn output_of(
+    (ctx, project): (&Ctx, &Name),
+    step: &PlannedStep,
+    schemas: &BTreeMap<Name, Schema>,
+) -> OpResult<Option<Schema>> {
     match &step.code {
         StepCode::Sql(sql) => {
             let inputs = step.inputs.iter().map(|i| (i.name().to_string(), schemas[i.name()].clone())).collect();
             Ok(Some(ctx.tables.analyze(sql, &inputs).await?.output))
         }
-        StepCode::Wasm(code) => wasm_output(ctx, code, &schemas[step.inputs[0].name()]).await,
+        StepCode::Wasm(code) => wasm_output((ctx, project), code, &schemas[step.inputs[0].name()]).await,
     }
 }
 
-async fn wasm_output(ctx: &Ctx, code: &WasmCode, input: &Schema) -> OpResult<Option<Schema>> {
+async fn wasm_output((ctx, project): (&Ctx, &Name), code: &WasmCode, input: &Schema) -> OpResult<Option<Schema>> {
     let binding = wasm_binding(ctx, code, input)?;
-    ctx.ensure_plugin(code.image.digest).await?;
+    ctx.ensure_plugin(project, code.image.digest).await?;
     let host = ctx.plugins.clone();
     let made = ctx.blocking(move || host.output_schema(&binding)).await?.map_err(OpError::from)?;
     let Some(made) = made.filter(|_| code.descriptor.row_wise) else { return Ok(None) };

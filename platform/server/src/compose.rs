@@ -12,6 +12,7 @@ use tiegel_engine::{PluginHost, PluginLimits};
 use tiegel_jobs::{SystemClock, Wake};
 use tiegel_model::{CandleEngine, ModelConfig};
 use tiegel_query::{QueryConfig, QueryEngine};
+use tiegel_signing::{SigningError, Trust};
 use tiegel_store::{Durability, Store};
 use tiegel_telemetry::Metrics;
 use tiegel_types::limits;
@@ -58,9 +59,16 @@ pub async fn context(config: &Config) -> anyhow::Result<Ctx> {
             memory_bytes_max: config.plugins.memory_bytes_max,
             output_bytes_max: limits::PLUGIN_OUTPUT_BYTES_MAX,
         },
+        trust: trust(config)?,
         wake: Wake::new(),
         rng: Mutex::new(ChaCha20Rng::from_seed(seed_bytes)),
     }))
+}
+
+fn trust(config: &Config) -> anyhow::Result<Trust> {
+    let keys = config.plugins.trusted_keys.iter().map(|(name, key)| Ok((name.clone(), key.parse()?)));
+    let keys: Vec<_> = keys.collect::<Result<_, SigningError>>().context("plugins.trusted_keys")?;
+    Ok(Trust::new(keys, config.plugins.require_signed_plugins.iter().cloned()))
 }
 
 fn threads(config: &Config) -> usize {

@@ -88,8 +88,10 @@ impl Server {
         let default_artifact_root = places::default_artifact_root(config)?;
         ctx.store.settle_artifact_locations(&default_artifact_root).await?;
         let mlflow = Mlflow { ctx: ctx.clone(), default_artifact_root, artifacts, registry };
-        let router =
-            tiegel_api::router(state).merge(tiegel_inference::router(endpoints)).merge(tiegel_mlflow::router(mlflow));
+        let router = tiegel_api::router(state)
+            .merge(tiegel_inference::router(endpoints))
+            .merge(tiegel_mlflow::router(mlflow))
+            .merge(tiegel_oci::router(ctx.clone()));
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;

@@ -6,7 +6,7 @@ use arrow::datatypes::{Float64Type, SchemaRef};
 use tiegel_context::{Ctx, OpError, OpResult};
 use tiegel_engine::{Binding, ModelArtifact, PluginImage, PluginLimits, Predictor, SqlStep, arrow_schema};
 use tiegel_registry::{Bundle, Stage, get_bundle};
-use tiegel_types::{Digest, Schema, limits};
+use tiegel_types::{Digest, Name, Schema, limits};
 
 use crate::decode::{Decoder, Input};
 use crate::stage::{LoadedStage, Runner, indices, select};
@@ -24,15 +24,15 @@ pub struct LoadedBundle {
 }
 
 impl LoadedBundle {
-    /// Fetches, compiles where needed and warms everything a bundle names.
+    /// Fetches, compiles where needed and warms everything a bundle names, as far as a project may use it.
     ///
     /// # Errors
     /// `Invalid` where the bundle itself cannot be served; `Internal` where its bytes could not be read.
-    pub async fn load(ctx: &Ctx, digest: Digest) -> OpResult<Arc<Self>> {
+    pub async fn load(ctx: &Ctx, project: &Name, digest: Digest) -> OpResult<Arc<Self>> {
         let bundle = get_bundle(ctx, &digest).await?;
         let mut loading = Loading { columns: bundle.input.clone(), stages: Vec::with_capacity(bundle.stages.len()) };
         for stage in &bundle.stages {
-            let runner = load_stage(ctx, stage, &loading.columns)
+            let runner = load_stage((ctx, project), stage, &loading.columns)
                 .await
                 .map_err(|e| e.at(&format!("step '{}'", stage.step())))?;
             loading.push(stage.step(), runner)?;
@@ -147,7 +147,7 @@ impl Loading {
     }
 }
 
-async fn load_stage(ctx: &Ctx, stage: &Stage, columns: &Schema) -> OpResult<Runner> {
+async fn load_stage((ctx, project): (&Ctx, &Name), stage: &Stage, columns: &Schema) -> OpResult<Runner> {
     let (plugin, label, config, input, state, keep) = match stage {
         Stage::Sql { sql, .. } => {
             let step = SqlStep { sql: sql.clone(), key: Vec::new() };
@@ -155,7 +155,7 @@ async fn load_stage(ctx: &Ctx, stage: &Stage, columns: &Schema) -> OpResult<Runn
         }
         Stage::Wasm { plugin, label, config, input, state, keep, .. } => (plugin, label, config, input, state, keep),
     };
-    ctx.ensure_plugin(*plugin).await?;
+    ctx.ensure_plugin(project, *plugin).await?;
     let state = match state {
         Some(reference) => Some(ctx.load_state(reference).await?),
         None => None,

@@ -18,6 +18,7 @@ mod gc;
 mod import;
 mod jobs;
 mod migrate;
+mod oci;
 mod plugins;
 mod pool;
 mod projects;
@@ -39,7 +40,8 @@ pub use error::StoreError;
 pub use gc::{Deleted, DeletedThing, Leftover, Referrers, RemovedExperiment};
 pub use import::{Imported, ToCount};
 pub use jobs::{Heartbeat, JobRow, NewJob};
-pub use plugins::{NewPlugin, PluginRow};
+pub use oci::{ManifestRow, NewManifest, Reference, Repository, StoredSignature};
+pub use plugins::{Deprecation, NewPlugin, PluginRow};
 pub use pool::{Durability, Store, sqlite_url};
 pub use projects::{Contents, ProjectRow, ResourceChange, ResourceRow, WorkspaceChange, WorkspaceRow};
 pub use registry::{

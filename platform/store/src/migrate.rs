@@ -34,6 +34,7 @@ pub(crate) fn known(backend: Backend) -> &'static [Migration] {
                 7 "gc" "0007_gc.sql",
                 8 "workspaces" "0008_workspaces.sql",
                 9 "sealed_secrets" "0009_sealed_secrets.sql",
+                10 "plugin_distribution" "0010_plugin_distribution.sql",
             }
         };
     }

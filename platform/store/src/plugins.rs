@@ -3,6 +3,7 @@ use sqlx::FromRow;
 use sqlx::any::AnyRow;
 use tiegel_types::{Digest, Name, PluginDescriptor};
 
+use crate::audit::{self, NewAudit};
 use crate::columns::{Columns, json_text, size};
 use crate::error::Referring;
 use crate::{Result, Store, StoreError, versions};
@@ -17,6 +18,8 @@ pub struct PluginRow {
     /// Of the component.
     pub bytes: u64,
     pub created_ms: i64,
+    /// Why no new step should use it, where somebody said so.
+    pub deprecation: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +72,7 @@ impl Store {
         digest: Option<&Digest>,
     ) -> Result<Option<PluginRow>> {
         let rows: Vec<PluginRow> = sqlx::query_as(
-            "SELECT project, name, version, digest, descriptor, bytes, created_ms FROM plugins \
+            "SELECT project, name, version, digest, descriptor, bytes, created_ms, deprecation FROM plugins \
              WHERE project = $1 AND name = $2 AND version = COALESCE($3, version) AND digest = COALESCE($4, digest)",
         )
         .bind(project.as_str())
@@ -83,23 +86,71 @@ impl Store {
 
     #[tracing::instrument(name = "db.plugins.by_digest", skip_all)]
     pub async fn plugin_by_digest(&self, project: &Name, digest: &Digest) -> Result<Option<PluginRow>> {
-        let sql = "SELECT project, name, version, digest, descriptor, bytes, created_ms FROM plugins \
+        let sql = "SELECT project, name, version, digest, descriptor, bytes, created_ms, deprecation FROM plugins \
                    WHERE project = $1 AND digest = $2 ORDER BY name, version LIMIT 1";
         let query = sqlx::query_as(sql).bind(project.as_str()).bind(digest.to_string());
         Ok(query.fetch_optional(self.read()).await?)
+    }
+
+    /// All versions of a plugin.
+    #[tracing::instrument(name = "db.plugins.versions", skip_all)]
+    pub async fn plugin_versions(&self, project: &Name, name: &Name) -> Result<Vec<PluginRow>> {
+        let query = sqlx::query_as(
+            "SELECT project, name, version, digest, descriptor, bytes, created_ms, deprecation FROM plugins \
+             WHERE project = $1 AND name = $2",
+        );
+        Ok(query.bind(project.as_str()).bind(name.as_str()).fetch_all(self.read()).await?)
     }
 
     /// By name, then from the lowest version to the highest.
     #[tracing::instrument(name = "db.plugins.list", skip_all)]
     pub async fn plugins(&self, project: &Name) -> Result<Vec<PluginRow>> {
         let mut rows: Vec<PluginRow> = sqlx::query_as(
-            "SELECT project, name, version, digest, descriptor, bytes, created_ms FROM plugins WHERE project = $1",
+            "SELECT project, name, version, digest, descriptor, bytes, created_ms, deprecation FROM plugins WHERE project = $1",
         )
         .bind(project.as_str())
         .fetch_all(self.read())
         .await?;
         rows.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| versions::compare(&a.version, &b.version)));
         Ok(rows)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deprecation {
+    pub project: Name,
+    pub name: Name,
+    pub version: String,
+    /// None takes it back.
+    pub reason: Option<String>,
+    pub actor: String,
+    pub at_ms: i64,
+}
+
+impl Store {
+    /// Says that no new step should use a version, or that it may again. It stays resolvable.
+    #[tracing::instrument(name = "db.plugins.deprecate", skip_all)]
+    pub async fn deprecate_plugin(&self, change: Deprecation) -> Result<()> {
+        self.transact(move |tx| {
+            let sql = "UPDATE plugins SET deprecation = $4 WHERE project = $1 AND name = $2 AND version = $3";
+            let key = [change.project.as_str().into(), change.name.as_str().into(), (&change.version).into()];
+            let changed = tx.execute(sql, &[key[0], key[1], key[2], (&change.reason).into()])?;
+            let subject = format!("{}@{}", change.name, change.version);
+            if changed == 0 {
+                return Err(StoreError::not_found(format!("plugin {subject} of project '{}'", change.project)));
+            }
+            let action = if change.reason.is_some() { "plugin.deprecate" } else { "plugin.restore" };
+            let audit = NewAudit {
+                at_ms: change.at_ms,
+                actor: change.actor,
+                action: action.to_owned(),
+                project: Some(change.project),
+                subject,
+                detail: serde_json::json!({ "reason": change.reason }),
+            };
+            audit::append(tx, &audit)
+        })
+        .await
     }
 }
 
@@ -113,6 +164,7 @@ impl FromRow<'_, AnyRow> for PluginRow {
             descriptor: row.json("descriptor")?,
             bytes: row.count("bytes")?,
             created_ms: row.int("created_ms")?,
+            deprecation: row.text_opt("deprecation")?,
         })
     }
 }
@@ -161,6 +213,29 @@ mod tests {
             assert_eq!(store.plugin(&project, &name, Some("0.9.0"), Some(&digest)).await.unwrap(), None);
             let listed: Vec<_> = store.plugins(&project).await.unwrap().into_iter().map(|row| row.version).collect();
             assert_eq!(listed, ["0.9.0", "0.10.0-rc.1", "0.10.0"]);
+        }
+
+        async fn a_deprecated_version_says_why_and_stays_resolvable(store) {
+            let (project, name): (Name, Name) = ("flights".parse().unwrap(), "one-hot".parse().unwrap());
+            store.ensure_project(&project, 1).await.unwrap();
+            store.add_plugin(plugin("1.0.0", "a")).await.unwrap();
+            let change = |version: &str, reason: Option<&str>| Deprecation {
+                project: project.clone(),
+                name: name.clone(),
+                version: version.to_owned(),
+                reason: reason.map(str::to_owned),
+                actor: "local".to_owned(),
+                at_ms: 5,
+            };
+            store.deprecate_plugin(change("1.0.0", Some("use 2.0.0"))).await.unwrap();
+            let row = store.plugin(&project, &name, None, None).await.unwrap().unwrap();
+            assert_eq!(row.deprecation.as_deref(), Some("use 2.0.0"));
+            store.deprecate_plugin(change("1.0.0", None)).await.unwrap();
+            assert_eq!(store.plugins(&project).await.unwrap()[0].deprecation, None);
+            let actions: Vec<_> = store.audit(9, None).await.unwrap().into_iter().map(|row| row.action).collect();
+            assert_eq!(actions, ["plugin.restore", "plugin.deprecate"]);
+            let missing = store.deprecate_plugin(change("2.0.0", None)).await.unwrap_err();
+            assert!(missing.to_string().contains("plugin one-hot@2.0.0 of project 'flights' does not exist"), "{missing}");
         }
 
         async fn a_published_version_never_changes(store) {

@@ -170,3 +170,14 @@ fn the_schema_names_every_key() {
         assert!(schema.contains(&format!("\"{key}\"")), "{key}");
     }
 }
+
+#[test]
+fn keys_that_are_none_and_signatures_that_nobody_could_make_are_refused() {
+    let key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let keys = format!("[plugins]\ntrusted_keys = {{ release = \"{key}\" }}\nrequire_signed_plugins = [\"prod\"]");
+    assert_eq!(load(Some(&keys), &[]).unwrap().plugins.trusted_keys["release"], key);
+    let wrong = load(Some("[plugins.trusted_keys]\nrelease = \"abc\""), &[]).unwrap_err();
+    assert!(wrong.contains("plugins.trusted_keys.release: 'abc' is no public key"), "{wrong}");
+    let nobody = load(None, &[("TIEGEL_PLUGINS__REQUIRE_SIGNED_PLUGINS", "prod")]).unwrap_err();
+    assert!(nobody.contains("no plugin could be used"), "{nobody}");
+}

@@ -120,6 +120,11 @@ async fn without_the_token_only_health_answers() {
     assert_eq!(problem.code, "token_required");
     assert!(problem.detail.contains("Authorization: Bearer TOKEN"), "{}", problem.detail);
 
+    let registry = Request::get("/v2/").header("host", "localhost").body(Body::empty()).unwrap();
+    let response = send(server(with_token()), registry).await;
+    let challenges: Vec<_> = response.headers().get_all(header::WWW_AUTHENTICATE).iter().cloned().collect();
+    assert_eq!(challenges, ["Basic realm=\"tiegel\", charset=\"UTF-8\""]);
+
     let probe = Request::get("/health/live").header("host", "10.1.2.3").body(Body::empty()).unwrap();
     assert_eq!(send(server(with_token()), probe).await.status(), 200);
 }

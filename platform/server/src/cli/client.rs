@@ -27,6 +27,14 @@ impl Client {
         Ok(Self { http, server, token: target.token.clone(), format: target.output })
     }
 
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.server));
         match &self.token {

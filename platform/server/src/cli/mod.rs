@@ -3,6 +3,7 @@
 
 mod attack;
 mod client;
+mod distribution;
 mod documents;
 mod gc;
 mod jobs;
@@ -80,7 +81,7 @@ enum Command {
     },
     /// Show datasets, pipelines, models and endpoints with their state.
     Status(project::ProjectArg),
-    /// Build, push and list plugins.
+    /// Build, sign, push, pull and list plugins.
     Plugin {
         #[command(subcommand)]
         action: plugins::PluginAction,

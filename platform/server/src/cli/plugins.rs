@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::Client;
-use super::output::{self, Format, cell};
-use super::project::{ProjectArg, section};
+use super::distribution::{self, DistributionAction};
+use super::output;
 
 #[derive(Subcommand)]
 pub enum PluginAction {
@@ -17,12 +17,10 @@ pub enum PluginAction {
     /// Attack a component with malformed and extreme input, or without one: this host with hostile plugins. Exit code 0:
     /// all of it was contained, 1: something was not.
     Attack(super::attack::AttackArgs),
-    /// Push components to a project.
-    Push(Push),
-    /// List a project's plugins.
-    List(ProjectArg),
     /// Show what a plugin says of itself.
     Inspect(Inspect),
+    #[command(flatten)]
+    Distribution(DistributionAction),
 }
 
 #[derive(Args)]
@@ -32,14 +30,6 @@ pub struct Build {
     /// Where to write the component; by default NAME.wasm in the folder.
     #[arg(long)]
     out: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub struct Push {
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-    #[arg(long, default_value = "default")]
-    project: String,
 }
 
 #[derive(Args)]
@@ -69,30 +59,9 @@ pub async fn remote(client: &Client, action: PluginAction) -> anyhow::Result<Exi
     match action {
         PluginAction::Build(args) => build(&args),
         PluginAction::Attack(args) => super::attack::attack(client.format, &args),
-        PluginAction::Push(args) => push(client, &args).await,
-        PluginAction::List(args) => list(client, &args).await,
         PluginAction::Inspect(args) => inspect(client, &args).await,
+        PluginAction::Distribution(action) => distribution::run(client, action).await,
     }
-}
-
-async fn push(client: &Client, args: &Push) -> anyhow::Result<ExitCode> {
-    for file in &args.files {
-        let wasm = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let request = client.request(Method::POST, &format!("/api/v1/projects/{}/plugins", args.project));
-        let sent = client.send(request.header("content-type", "application/wasm").body(wasm)).await;
-        let plugin: Value = sent.with_context(|| format!("{} was refused", file.display()))?.json().await?;
-        println!("pushed {}@{} {}", cell(&plugin["name"]), cell(&plugin["version"]), cell(&plugin["digest"]));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn list(client: &Client, args: &ProjectArg) -> anyhow::Result<ExitCode> {
-    let plugins: Value = client.get(&format!("/api/v1/projects/{}/plugins", args.project)).await?;
-    if client.format == Format::Json {
-        return output::json(&plugins);
-    }
-    section("plugins", &plugins, &["name", "version", "bytes", "digest"]);
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn inspect(client: &Client, args: &Inspect) -> anyhow::Result<ExitCode> {

@@ -64,7 +64,14 @@ fn print_plan(plan: &Plan) {
     for pipeline in &plan.pipelines {
         println!("  {}: {}", pipeline.pipeline, pipeline.serves);
     }
+    print_warnings(&plan.warnings);
     println!("\nserial {}", plan.serial);
+}
+
+fn print_warnings(warnings: &[String]) {
+    for warning in warnings {
+        println!("warning: {warning}");
+    }
 }
 
 fn print_changes(changes: &[Change]) {
@@ -103,6 +110,7 @@ pub async fn apply(client: &Client, args: &ApplyArgs) -> anyhow::Result<ExitCode
         return json(&applied);
     }
     print_changes(&applied.changes);
+    print_warnings(&applied.warnings);
     println!("applied; serial {}", applied.serial);
     Ok(ExitCode::SUCCESS)
 }

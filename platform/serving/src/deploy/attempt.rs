@@ -37,7 +37,7 @@ impl Attempt<'_> {
         if self.live().is_some() {
             return Ok(());
         }
-        let loaded = LoadedBundle::load(self.ctx, bundle).await?;
+        let loaded = LoadedBundle::load(self.ctx, &self.resource.project, bundle).await?;
         let live = Live::start(self.served(&proof.model, version), loaded, self.endpoints)?;
         self.serve(EndpointState::Ready, status.message.clone(), Some(Arc::new(live)));
         tracing::info!(endpoint = %self.resource.name, version, "endpoint restored");
@@ -166,7 +166,7 @@ impl Attempt<'_> {
     }
 
     async fn prove(&self, wanted: &WantedBundle) -> OpResult<(Arc<LoadedBundle>, ReplayReport)> {
-        let loaded = LoadedBundle::load(self.ctx, wanted.bundle).await?;
+        let loaded = LoadedBundle::load(self.ctx, &self.resource.project, wanted.bundle).await?;
         let span = tracing::info_span!("endpoint.replay", bundle = %wanted.bundle);
         let report = replay(self.ctx, loaded.clone()).instrument(span).await?;
         self.ctx.metrics.replayed(report.passed);

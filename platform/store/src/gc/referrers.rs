@@ -8,10 +8,12 @@ use crate::{Result, Store};
 
 /// Columns that name blobs, in whatever text: any digest there counts. A table that comes to hold digests belongs here;
 /// `artifacts` has an index and is asked by digest.
-const NAMING: [(&str, &str); 11] = [
+const NAMING: [(&str, &str); 13] = [
     ("resources", "spec"),
     ("dataset_versions", "\"table\""),
     ("plugins", "digest"),
+    ("oci_manifests", "digest"),
+    ("oci_manifests", "names"),
     ("jobs", "payload"),
     ("steps", "inputs"),
     ("steps", "output"),

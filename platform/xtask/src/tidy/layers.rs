@@ -29,13 +29,14 @@ enum Level {
 
 use Level::{Context, Free, Heavy, L0, L1, L2, L3, L4, Sdk};
 
-const LEVELS: [(&str, Level); 31] = [
+const LEVELS: [(&str, Level); 34] = [
     ("types", L0),
     ("engine", L0),
     ("spec", L0),
     ("config", L0),
     ("telemetry", L0),
     ("search", L0),
+    ("signing", L0),
     ("query", Heavy),
     ("wasm", Heavy),
     ("model", Heavy),
@@ -53,10 +54,12 @@ const LEVELS: [(&str, Level); 31] = [
     ("serving", L2),
     ("project", L2),
     ("migrate", L2),
+    ("distribution", L2),
     ("http", L3),
     ("api", L3),
     ("inference", L3),
     ("mlflow", L3),
+    ("oci", L3),
     ("server", L4),
     ("xtask", Free),
     ("tests", Free),
@@ -76,7 +79,7 @@ const WITHIN_LEVEL: [(&str, &[&str]); 8] = [
 ];
 
 /// A name that ends in `*` stands for all that start so.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("mimalloc", &["server"]),
     ("sqlx", &["store"]),
     ("rusqlite", &["store"]),
@@ -87,7 +90,8 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("candle-*", &["model"]),
     ("safetensors", &["model"]),
     ("object_store", &["blobs", "engine", "query"]),
-    ("axum", &["http", "api", "inference", "mlflow", "server"]),
+    ("axum", &["http", "api", "inference", "mlflow", "oci", "server"]),
+    ("ring", &["registry", "signing"]),
     ("reqwest", &["registry", "server", "telemetry", "migrate"]),
 ];
 

@@ -53,6 +53,7 @@ impl World {
             models: Arc::new(Summing),
             metrics: Arc::default(),
             plugin_limits: PluginLimits::default(),
+            trust: Default::default(),
             wake: Wake::new(),
             rng: std::sync::Mutex::new(ChaCha20Rng::seed_from_u64(1)),
         });
