@@ -411,7 +411,10 @@ export interface paths {
         /** The plugins of a project. */
         get: operations["list_plugins"];
         put?: never;
-        /** Pushes a component. Its name and version are the ones it says itself; a version never changes. */
+        /**
+         * Pushes a component. Its name and version are the ones it says itself; a version never changes.
+         * @description Signatures come in headers `tiegel-signature`, as `tiegel plugin sign` writes them.
+         */
         post: operations["push_plugin"];
         delete?: never;
         options?: never;
@@ -429,6 +432,23 @@ export interface paths {
         /** What a plugin says of itself. */
         get: operations["get_plugin"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/plugins/{plugin}/versions/{version}/deprecation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Says that no new step should use a version. It stays usable; plan and apply warn. */
+        put: operations["deprecate_plugin"];
         post?: never;
         delete?: never;
         options?: never;
@@ -661,6 +681,10 @@ export interface components {
             /** Format: int32 */
             version: number;
         };
+        Deprecate: {
+            /** @description What to use instead, for people. Where it is left out, the version may be used again. */
+            reason?: string | null;
+        };
         DocumentFile: {
             /** @description What messages call it. */
             name: string;
@@ -829,9 +853,12 @@ export interface components {
             bytes: number;
             /** Format: int64 */
             created_ms: number;
+            /** @description Why no new step should use it, where somebody said so. It stays usable. */
+            deprecation?: string | null;
             descriptor: Record<string, never>;
             digest: string;
             name: string;
+            signed_by: components["schemas"]["Signer"][];
             version: string;
         };
         Predictions: {
@@ -940,6 +967,13 @@ export interface components {
         SetAlias: {
             /** Format: int32 */
             version: number;
+        };
+        /** @description A key whose signature of the component was verified. */
+        Signer: {
+            /** @description In base64. */
+            key: string;
+            /** @description What this server's configuration calls the key, where it is trusted. */
+            trusted_as?: string | null;
         };
         SqlQuery: {
             /** @description By default and at most what the server's config allows. */
@@ -1906,6 +1940,40 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Plugin"];
                 };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deprecate_plugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                plugin: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Deprecate"];
+            };
+        };
+        responses: {
+            /** @description Said */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             "4XX": {
                 headers: {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tiegel_distribution::{EMPTY, plugin_artifact, signature_artifact, tag_of};
 use tiegel_signing::{FILE_SUFFIX, Signature};
 use tiegel_types::{Digest, limits};
-use tiegel_wasm::manifest;
+use tiegel_wasm::package::Package;
 
 use super::keys::{read_key, read_signatures, with_suffix};
 use super::reference::RegistryRef;
@@ -91,8 +91,8 @@ async fn push_own(client: &Client, project: &str, signed: Signed) -> anyhow::Res
 
 /// Signatures go first: a registry that asks for them then has them when the component's manifest comes.
 async fn push_oci(to: &RegistryRef, args: &RegistryArgs, (file, signed): (&Path, Signed)) -> anyhow::Result<String> {
-    let described = manifest::read(&signed.wasm)?;
-    let (name, version) = match (&described, &to.reference) {
+    let package = Package::read(&signed.wasm)?;
+    let (name, version) = match (package.manifest(), &to.reference) {
         (Some(manifest), _) => (manifest.name.clone(), manifest.version.clone()),
         (None, Some(tag)) => {
             (file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), tag.replace('_', "+"))
