@@ -21,13 +21,15 @@ async fn start(database: Database, env: &[(&str, String)]) -> TestServer {
     TestServer::start_with(Options { database, env, expected_logs }).await
 }
 
-/// A small plugin that calls itself `reverse`, in some version of five characters.
+/// A small plugin that calls itself `reverse`, in some version of five characters; its code and its manifest agree.
 fn component(version: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist/reverse.wasm");
     let mut wasm = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}: run `make plugins`", path.display()));
-    let says = b"reverse0.1.0";
-    let at = wasm.windows(says.len()).position(|bytes| bytes == says).expect("the component says its version");
-    wasm[at + 7..at + says.len()].copy_from_slice(version.as_bytes());
+    for says in ["reverse0.1.0", r#""version":"0.1.0"#] {
+        let found = wasm.windows(says.len()).position(|bytes| bytes == says.as_bytes());
+        let end = found.unwrap_or_else(|| panic!("the component does not say {says}")) + says.len();
+        wasm[end - version.len()..end].copy_from_slice(version.as_bytes());
+    }
     wasm
 }
 
