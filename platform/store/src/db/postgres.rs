@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::{Dispatch, dispatcher};
 
 use super::{Column, Insert, Row, Tx, Value, lost};
 use crate::{Result, StoreError};
@@ -138,13 +139,20 @@ impl Session {
     }
 
     fn command(&mut self, sql: &'static str) -> Result<()> {
-        self.runtime.block_on(self.connection.execute(sql))?;
+        self.wait(async |connection| connection.execute(sql).await)?;
         Ok(())
+    }
+
+    /// Without the caller's span: sqlx enters and leaves it twice for each row that it reads, and on a page of runs that
+    /// took longer than the rows.
+    fn wait<T>(&mut self, work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
+        let Self { connection, runtime } = self;
+        dispatcher::with_default(&Dispatch::none(), || runtime.block_on(work(connection)))
     }
 
     pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
         let query = bound(sql, values)?;
-        Ok(self.runtime.block_on(query.execute(&mut *self.connection))?.rows_affected())
+        Ok(self.wait(async |connection| query.execute(connection).await)?.rows_affected())
     }
 
     pub fn for_each(
@@ -154,7 +162,7 @@ impl Session {
         each: &mut dyn FnMut(Row<'_>) -> Result<()>,
     ) -> Result<()> {
         let query = bound(sql, values)?;
-        let rows = self.runtime.block_on(query.fetch_all(&mut *self.connection))?;
+        let rows = self.wait(async |connection| query.fetch_all(connection).await)?;
         rows.iter().try_for_each(|row| each(Row::Postgres(row)))
     }
 
@@ -173,7 +181,7 @@ impl Session {
         for column in columns {
             query = bind_column(query, column, rows)?;
         }
-        Ok(self.runtime.block_on(query.execute(&mut *self.connection))?.rows_affected())
+        Ok(self.wait(async |connection| query.execute(connection).await)?.rows_affected())
     }
 }
 

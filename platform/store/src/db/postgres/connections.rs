@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Result, StoreError};
@@ -15,6 +15,9 @@ use crate::{Result, StoreError};
 const CONNECTIONS_MAX: usize = 16;
 /// For so long a connection counts as sound after its last use; then the server is asked first.
 const SOUND_SECONDS: u64 = 1;
+/// By the server's defaults, made for disks that turn, it reads a whole table of 50,000 rows rather than follow the index
+/// to the rows of 256 runs, which is five times as fast. Compiling a plan never pays for statements of milliseconds.
+const SETTINGS: &str = "SET random_page_cost = 1.1; SET jit = off";
 /// For so long an operation waits for a connection.
 const WAIT_SECONDS_MAX: u64 = 30;
 
@@ -61,9 +64,15 @@ impl Connections {
         let permit = permit.map_err(|_| StoreError::Engine("the database is closed".to_owned()))?;
         let connection = match self.sound().await {
             Some(connection) => connection,
-            None => self.options.connect().await?,
+            None => self.connect().await?,
         };
         Ok(Lent { connection, of: self.clone(), _permit: permit })
+    }
+
+    async fn connect(&self) -> Result<PgConnection> {
+        let mut connection = self.options.connect().await?;
+        connection.execute(SETTINGS).await?;
+        Ok(connection)
     }
 
     pub async fn close(&self) {
