@@ -137,6 +137,7 @@ impl Phase<'_> {
             let mut tests = vec![format!("t.{scope} = {}", places.add(part.scope))];
             tests.extend(self.query.in_stages(places, part.stages));
             tests.extend(self.test_of_class(places));
+            tests.extend(self.test_of_index());
             return (format!("{table} AS t"), tests);
         };
         let mut tests = Vec::new();
@@ -159,6 +160,13 @@ impl Phase<'_> {
             }
             First::Any => None,
         }
+    }
+
+    /// True of every row. SQLite tells by it that the index of a text's head, which says little about the order after it, is
+    /// still the one to read: else it takes any index of the scope and sorts all rows.
+    fn test_of_index(&self) -> Option<String> {
+        let is_whole = matches!(self.first, First::Any) && self.sorts_by_text();
+        self.column().filter(|_| is_whole).map(|column| format!("{column} >= ''"))
     }
 
     /// The first key's column, where an index has it in order.
