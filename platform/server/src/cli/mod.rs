@@ -9,6 +9,7 @@ mod gc;
 mod jobs;
 mod local;
 mod migrate;
+mod new;
 mod output;
 mod plugins;
 mod project;
@@ -119,6 +120,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schema => output::json(&tiegel_spec::json_schema()),
         Command::Openapi => output::json(&tiegel_api::openapi()),
         Command::Plugin { action: plugins::PluginAction::Build(build) } => plugins::build(&build),
+        Command::Plugin { action: plugins::PluginAction::New(args) } => new::new(&args),
         Command::Plugin { action: plugins::PluginAction::Attack(args) } => attack::attack(target.output, &args),
         Command::CompilePlugin { memory_bytes_max, cpu_seconds_max } => {
             Ok(ExitCode::from(tiegel_wasm::compile_stdin(memory_bytes_max, cpu_seconds_max)))

@@ -12,6 +12,8 @@ use super::output;
 
 #[derive(Subcommand)]
 pub enum PluginAction {
+    /// Make a folder with a plugin that builds as it is.
+    New(super::new::New),
     /// Build a plugin's crate into a component.
     Build(Build),
     /// Attack a component with malformed and extreme input, or without one: this host with hostile plugins. Exit code 0:
@@ -57,6 +59,7 @@ pub fn build(args: &Build) -> anyhow::Result<ExitCode> {
 
 pub async fn remote(client: &Client, action: PluginAction) -> anyhow::Result<ExitCode> {
     match action {
+        PluginAction::New(args) => super::new::new(&args),
         PluginAction::Build(args) => build(&args),
         PluginAction::Attack(args) => super::attack::attack(client.format, &args),
         PluginAction::Inspect(args) => inspect(client, &args).await,

@@ -163,7 +163,7 @@ fn cache_folder() -> Result<PathBuf, BuildError> {
     Ok(home.join(".cache/tiegel/js"))
 }
 
-fn write_all(folder: &Path, files: &[(&str, &str)]) -> Result<(), BuildError> {
+pub(super) fn write_all(folder: &Path, files: &[(&str, &str)]) -> Result<(), BuildError> {
     for (name, text) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);

@@ -4,6 +4,7 @@ mod js;
 mod python;
 mod python_guest;
 mod rust;
+mod rust_sdk;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub enum BuildError {
     NoEntry { dir: PathBuf, entry: String },
     #[error("building a JavaScript plugin needs `{0}`: install Node.js 20 or newer, which brings npm")]
     NoNode(&'static str),
-    #[error("there is no home folder to keep the JavaScript tools in: set HOME")]
+    #[error("there is no home folder to keep the tools in: set HOME")]
     NoHome,
     #[error("npm could not install the JavaScript tools; its messages are above")]
     Npm,

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use super::{BuildError, io_error};
+use super::{BuildError, io_error, rust_sdk};
 use crate::componentize::componentize;
 
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
@@ -94,6 +94,9 @@ fn compile(toolchain: &Toolchain, manifest: &Path) -> Result<PathBuf, BuildError
     }
     for setting in PROFILE {
         cargo.arg("--config").arg(format!("profile.release.{setting}"));
+    }
+    if let Some(patch) = rust_sdk::patch(manifest)? {
+        cargo.arg("--config").arg(patch);
     }
     // Cargo cuts this variable at the unit separator, so that folders may have spaces in their names.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(toolchain, manifest).join("\u{1f}"));
