@@ -29,6 +29,7 @@ mod mac;
 pub mod manifest;
 mod nan;
 pub mod package;
+pub mod proof;
 mod schema;
 mod slots;
 mod strip;

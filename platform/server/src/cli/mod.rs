@@ -13,6 +13,7 @@ mod new;
 mod output;
 mod plugins;
 mod project;
+mod prove;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -121,6 +122,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi => output::json(&tiegel_api::openapi()),
         Command::Plugin { action: plugins::PluginAction::Build(build) } => plugins::build(&build),
         Command::Plugin { action: plugins::PluginAction::New(args) } => new::new(&args),
+        Command::Plugin { action: plugins::PluginAction::Test(args) } => prove::test(target.output, &args),
         Command::Plugin { action: plugins::PluginAction::Attack(args) } => attack::attack(target.output, &args),
         Command::CompilePlugin { memory_bytes_max, cpu_seconds_max } => {
             Ok(ExitCode::from(tiegel_wasm::compile_stdin(memory_bytes_max, cpu_seconds_max)))

@@ -111,8 +111,13 @@ fn fill(args: &New, text: &str) -> String {
         }
         World::Transform | World::RequestProcessor => ("transform", "Multiplies every float64 column."),
     };
-    let pairs =
-        [("NAME", args.name.as_str()), ("WORLD", world), ("SUMMARY", summary), ("LANGUAGE", language), ("ENTRY", entry)];
+    let pairs = [
+        ("NAME", args.name.as_str()),
+        ("WORLD", world),
+        ("SUMMARY", summary),
+        ("LANGUAGE", language),
+        ("ENTRY", entry),
+    ];
     let filled = pairs.iter().fold(text.to_owned(), |text, (key, value)| text.replace(key, value));
     format!("{}\n", filled.trim_end())
 }

@@ -16,6 +16,8 @@ pub enum PluginAction {
     New(super::new::New),
     /// Build a plugin's crate into a component.
     Build(Build),
+    /// Run a plugin's cases, what every plugin promises, and attacks. Exit code 0: all hold, 1: something does not.
+    Test(super::prove::TestArgs),
     /// Attack a component with malformed and extreme input, or without one: this host with hostile plugins. Exit code 0:
     /// all of it was contained, 1: something was not.
     Attack(super::attack::AttackArgs),
@@ -61,6 +63,7 @@ pub async fn remote(client: &Client, action: PluginAction) -> anyhow::Result<Exi
     match action {
         PluginAction::New(args) => super::new::new(&args),
         PluginAction::Build(args) => build(&args),
+        PluginAction::Test(args) => super::prove::test(client.format, &args),
         PluginAction::Attack(args) => super::attack::attack(client.format, &args),
         PluginAction::Inspect(args) => inspect(client, &args).await,
         PluginAction::Distribution(action) => distribution::run(client, action).await,
