@@ -11,6 +11,7 @@ mod guests;
 mod javascript;
 mod kill;
 mod main_job;
+mod newcomer;
 mod operations;
 mod parity;
 mod serving;

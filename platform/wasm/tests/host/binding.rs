@@ -11,6 +11,7 @@ use tiegel_engine::{
 };
 use tiegel_types::limits::FIT_CHUNK_ROWS;
 use tiegel_types::{DType, Digest, Field, Schema, StateRef};
+pub use tiegel_wasm::proof::bytes;
 use tiegel_wasm::{HostConfig, WasmHost};
 
 pub struct Bench {
@@ -93,14 +94,4 @@ pub fn floats(values: impl IntoIterator<Item = f32>) -> (Schema, RecordBatch) {
     let column: ArrayRef = Arc::new(arrow::array::Float32Array::from_iter_values(values));
     let batch = batch(&schema, vec![column]);
     (schema, batch)
-}
-
-/// The bytes of every buffer that a batch shows, whatever memory it shares.
-pub fn bytes(batch: &RecordBatch) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut writer = arrow::ipc::writer::StreamWriter::try_new(&mut bytes, batch.schema_ref()).unwrap();
-    writer.write(batch).unwrap();
-    writer.finish().unwrap();
-    drop(writer);
-    bytes
 }

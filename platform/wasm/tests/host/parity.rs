@@ -7,13 +7,13 @@ use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::compute::concat_batches;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tiegel_engine::{Binding, FitRows, Fitted, PluginHost, State, Transformer};
 use tiegel_types::{DType, Field, Schema};
+use tiegel_wasm::proof::{cut, joined};
 
 use crate::binding::{Bench, batch, bytes, fields, state};
 
@@ -210,19 +210,8 @@ impl<'a> Bound<'a> {
 
 /// The table cut at these places.
 fn pieces(table: &RecordBatch, cuts: &[Index]) -> Vec<RecordBatch> {
-    let rows = table.num_rows();
-    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(rows + 1)).chain([rows]).collect();
-    ends.sort_unstable();
-    let mut from = 0;
-    let piece = |end: usize| {
-        let start = std::mem::replace(&mut from, end);
-        table.slice(start, end - start)
-    };
-    ends.into_iter().map(piece).collect()
-}
-
-fn joined(outputs: &[RecordBatch]) -> Vec<u8> {
-    bytes(&concat_batches(outputs[0].schema_ref(), outputs).unwrap())
+    let places: Vec<usize> = cuts.iter().map(|place| place.index(table.num_rows() + 1)).collect();
+    cut(table, &places)
 }
 
 fn all_in_order(transformer: &dyn Transformer, inputs: Vec<RecordBatch>) -> Vec<u8> {

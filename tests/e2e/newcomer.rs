@@ -1,0 +1,66 @@
+//! Whoever follows `sdk/README.md` from an empty folder ends with an answering endpoint, in each language.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use tiegel_tests::{ProjectFolder, TestServer};
+
+use crate::{apply, text};
+
+const README: &str = include_str!("../../sdk/README.md");
+
+/// The commands that the README gives; the fifth is the run.
+const COMMANDS: usize = 4;
+
+/// The text of the first block of this kind after a heading or sentence.
+fn block(after: &str, kind: &str) -> &'static str {
+    let rest = README.split_once(after).unwrap_or_else(|| panic!("sdk/README.md says no '{after}'")).1;
+    let rest = rest.split_once(&format!("```{kind}\n")).expect("a block follows").1;
+    rest.split_once("```").expect("a block ends").0
+}
+
+fn houses() -> String {
+    (0..600).fold("id,area,price\n".to_owned(), |mut csv, id| {
+        writeln!(csv, "{id},{}.5,{}", id % 9, 3 * (id % 9) + 1).unwrap();
+        csv
+    })
+}
+
+async fn follow(after: &str) {
+    let server = TestServer::start().await;
+    let folder = ProjectFolder::empty();
+    let commands: Vec<_> = block(after, "console").lines().filter_map(|line| line.strip_prefix("$ tiegel ")).collect();
+    assert_eq!(commands.len(), COMMANDS, "{commands:?}");
+    for command in commands {
+        let args: Vec<&str> = command.split(' ').collect();
+        let output = server.cli_in(folder.path(), &args);
+        assert!(output.status.success(), "{command}\n{}{}", text(&output.stdout), text(&output.stderr));
+    }
+    folder.write("houses.csv", &houses());
+    folder.write("tiegel.yaml", block("From nothing to an endpoint", "yaml"));
+    apply(&server, &folder);
+    let output = server.cli_in(folder.path(), &["run", "endpoint/price"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let request = server.http.post(format!("{}/endpoints/price/invocations", server.url));
+    let rows = json!({"dataframe_records": [{"area": 1.5}, {"area": 8.5}]});
+    let answer = request.json(&rows).send().await.unwrap().json::<serde_json::Value>().await.unwrap();
+    let predictions: Vec<f64> =
+        answer["predictions"].as_array().unwrap().iter().map(|price| price.as_f64().unwrap()).collect();
+    assert!(predictions.len() == 2 && predictions[0] < predictions[1], "{answer}");
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn in_rust() {
+    follow("In Rust:").await;
+}
+
+#[tokio::test]
+async fn in_python() {
+    follow("In Python:").await;
+}
+
+#[tokio::test]
+async fn in_javascript() {
+    follow("In JavaScript:").await;
+}
