@@ -15,10 +15,11 @@ use super::reference::RegistryRef;
 use super::registry::Remote;
 use super::{Client, RegistryArgs};
 use crate::cli::output::cell;
+use crate::cli::prove;
 
 #[derive(Args)]
 pub struct Push {
-    /// Components. Signatures in FILE.sig beside them go with them.
+    /// Components, or plugins' folders, which are built first. Signatures in FILE.sig beside them go with them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// `oci://HOST/REPOSITORY:TAG` instead of the server; the tag is the component's version where it is left out.
@@ -63,7 +64,7 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn signed(file: &Path, key: Option<&Path>) -> anyhow::Result<Signed> {
-    let wasm = read(file)?;
+    let wasm = if file.is_dir() { prove::component(file)? } else { read(file)? };
     let digest = Digest::of(&wasm);
     let beside = with_suffix(file, FILE_SUFFIX);
     let mut signatures = if beside.exists() { read_signatures(&beside)? } else { vec![] };
