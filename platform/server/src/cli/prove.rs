@@ -122,7 +122,7 @@ fn attacks(config: &HostConfig, wasm: &[u8], named: &[(String, Case)]) -> anyhow
 fn print(format: Format, checks: &[Check]) -> anyhow::Result<ExitCode> {
     let failed = checks.iter().filter(|check| check.failure.is_some()).count();
     if format == Format::Json {
-        let row = |check: &'_ Check| -> serde_json::Value {
+        let row = |check: &Check| {
             let Check { case, check, failure, replay } = check;
             serde_json::json!(Row { case, check, failure: failure.as_deref(), replay: replay.as_ref() })
         };

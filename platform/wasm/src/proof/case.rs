@@ -75,7 +75,10 @@ impl Case {
     fn table(&self, rows: &[Value], binding: &Binding) -> Result<RecordBatch, PluginFailure> {
         let schema = arrow_schema(&self.schema());
         let read = || {
-            let mut decoder = ReaderBuilder::new(schema.clone()).with_strict_mode(true).build_decoder()?;
+            let mut decoder = ReaderBuilder::new(schema.clone())
+                .with_batch_size(rows.len().max(1))
+                .with_strict_mode(true)
+                .build_decoder()?;
             decoder.serialize(rows)?;
             decoder.flush()
         };
