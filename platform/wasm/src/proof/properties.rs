@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float64Type};
-use tiegel_engine::{PluginFailure, Transformer};
+use tiegel_engine::{PluginFailure, PluginHost, Transformer};
 
 use super::case::to_rows;
 use super::{Case, Check, Subject, bytes, cut, joined, state};
