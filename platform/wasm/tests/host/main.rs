@@ -9,6 +9,7 @@ mod cache;
 mod compile;
 mod deadlines;
 mod fitting;
+mod golden;
 mod hostile;
 mod javascript;
 mod log;
