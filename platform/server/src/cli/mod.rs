@@ -1,4 +1,5 @@
-//! The command line. Every command but `serve`, `config`, `schema` and `plugin build` is a client of the native API.
+//! The command line. Every command but `serve`, `config`, `schema` and those of a plugin's author is a client of the native
+//! API.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line answers there")]
 
 mod attack;

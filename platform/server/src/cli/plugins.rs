@@ -14,7 +14,7 @@ use super::output;
 pub enum PluginAction {
     /// Make a folder with a plugin that builds as it is.
     New(super::new::New),
-    /// Build a plugin's crate into a component.
+    /// Build a plugin's folder into a component.
     Build(Build),
     /// Run a plugin's cases, what every plugin promises, and attacks. Exit code 0: all hold, 1: something does not.
     Test(super::prove::TestArgs),
@@ -29,7 +29,7 @@ pub enum PluginAction {
 
 #[derive(Args)]
 pub struct Build {
-    /// The folder of the plugin's Cargo.toml.
+    /// The folder of the plugin's tiegel-plugin.toml.
     folder: PathBuf,
     /// Where to write the component; by default NAME.wasm in the folder.
     #[arg(long)]
