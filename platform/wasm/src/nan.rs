@@ -6,6 +6,9 @@ use tiegel_types::DType;
 /// Values that are looked at together: most have no NaN among them and are only read.
 const BLOCK_VALUES: usize = 1_024;
 
+/// Answers that are gathered side by side.
+const LANES: usize = 8;
+
 /// Writes the canonical quiet NaN over every NaN in little-endian values of this type.
 pub fn canonicalise(dtype: DType, data: &mut [u8]) {
     match dtype {
@@ -31,13 +34,18 @@ fn blocks<const N: usize>(data: &mut [u8], is_nan: impl Fn([u8; N]) -> bool + Co
     }
 }
 
-/// Without a branch in it, so that it is vectorised, and in two halves: one comparison of two lanes tells whether either is
-/// unordered. It counts in 32 bits, which keeps the answers in the lanes of the values.
+/// Without a branch in it, so that it is vectorised: one comparison of two lanes tells whether either is unordered, and
+/// counting in 32 bits keeps the answers in the lanes of the values.
 fn holds<const N: usize>(block: &[[u8; N]], is_nan: impl Fn([u8; N]) -> bool) -> bool {
-    let (front, back) = block.split_at(block.len() / 2);
-    let last = back.get(front.len()).is_some_and(|value| is_nan(*value));
-    let pairs = front.iter().zip(back);
-    last | (pairs.fold(0u32, |any, (a, b)| any | u32::from(is_nan(*a) | is_nan(*b))) != 0)
+    let (groups, rest) = block.as_chunks::<{ 2 * LANES }>();
+    let mut found = [0u32; LANES];
+    for group in groups {
+        let (front, back) = group.split_at(LANES);
+        for ((found, a), b) in found.iter_mut().zip(front).zip(back) {
+            *found |= u32::from(is_nan(*a) | is_nan(*b));
+        }
+    }
+    found.iter().any(|lane| *lane != 0) || rest.iter().any(|value| is_nan(*value))
 }
 
 #[cfg(test)]
